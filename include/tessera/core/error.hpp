@@ -1,0 +1,50 @@
+// Errors carry what was wrong, where in the input (in the text) and where in the code (file, line).
+// main() alone turns them into a message and an exit code.
+#pragma once
+
+#include <limits>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace tessera {
+
+// Exit codes of the command line (docs/interface: 0 ok, 1 failed, 2 usage or config, 75 stopped early but resumable).
+enum class ExitCode : int { ok = 0, failed = 1, usage = 2, resumable = 75 };
+
+class Error : public std::runtime_error {
+public:
+    explicit Error(const std::string& what, std::source_location where = std::source_location::current())
+        : std::runtime_error(what), where_(where) {}
+    const std::source_location& where() const noexcept { return where_; }
+    virtual ExitCode exitCode() const noexcept { return ExitCode::failed; }
+
+private:
+    std::source_location where_;
+};
+
+// A wrong command line or configuration: found before any particle is read; exit code 2.
+class ConfigError : public Error {
+public:
+    using Error::Error;
+    ExitCode exitCode() const noexcept override { return ExitCode::usage; }
+};
+
+// Checks a promise of the caller in Release builds too.
+inline void expects(bool holds, const char* promise,
+                    std::source_location where = std::source_location::current()) {
+    if (!holds) throw Error(std::string("internal error: expected ") + promise, where);
+}
+
+// Converts between integer types and throws where the value does not survive (habit 17).
+template <class To, class From>
+To narrow(From value, std::source_location where = std::source_location::current()) {
+    static_assert(std::is_integral_v<To> && std::is_integral_v<From>);
+    if (!std::in_range<To>(value))
+        throw Error("value " + std::to_string(value) + " does not fit the type an interface asks for", where);
+    return static_cast<To>(value);
+}
+
+}  // namespace tessera

@@ -1,0 +1,138 @@
+// A small RAII layer over the HDF5 C library. Every failure throws Error naming file, object and HDF5's own reason;
+// HDF5's automatic error printing is off. Native parallel library; serial (sec2) access unless a file is opened with
+// an access list of its own.
+#pragma once
+
+#include <hdf5.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tessera::h5 {
+
+// Move-only owner of an hid_t; closed by the function that fits its kind. Destructors never throw.
+class Id {
+public:
+    Id() = default;
+    explicit Id(hid_t id) noexcept : id_(id) {}
+    Id(Id&& o) noexcept : id_(o.id_) { o.id_ = H5I_INVALID_HID; }
+    Id& operator=(Id&& o) noexcept;
+    Id(const Id&) = delete;
+    Id& operator=(const Id&) = delete;
+    ~Id() { close(); }
+    hid_t get() const noexcept { return id_; }
+    explicit operator bool() const noexcept { return id_ >= 0; }
+    void close() noexcept;
+
+private:
+    hid_t id_ = H5I_INVALID_HID;
+};
+
+template <class T>
+hid_t nativeType();  // float, double, std::int32_t, std::uint32_t, std::int64_t, std::uint64_t, std::int8_t, std::uint8_t
+
+class Group;
+
+class File {
+public:
+    static File openRead(const std::string& path);
+    static File create(const std::string& path);           // truncates
+    static File openReadWrite(const std::string& path);
+    Group root() const;
+    void flush();
+    void close();                                          // reports a failing close (full disk), unlike the destructor
+    const std::string& path() const { return path_; }
+
+private:
+    File(Id id, std::string path) : id_(std::move(id)), path_(std::move(path)) {}
+    Id id_;
+    std::string path_;
+    friend class Group;
+};
+
+// How a dataset is stored. chunk empty: contiguous.
+struct Layout {
+    std::vector<hsize_t> chunk;
+    int deflate = 0;  // with shuffle; 0: no filter
+};
+
+class Dataset {
+public:
+    const std::vector<hsize_t>& shape() const { return shape_; }
+    hsize_t rows() const { return shape_.empty() ? 1 : shape_[0]; }
+    bool isFloat() const;    // class of the stored type: floating point
+    bool isInteger() const;
+
+    // Rows [first, first + count) of the first axis, whole in the other axes, converted to T.
+    template <class T>
+    void readRows(hsize_t first, hsize_t count, T* out) const;
+    template <class T>
+    std::vector<T> readAll() const;
+    template <class T>
+    void writeRows(hsize_t first, hsize_t count, const T* in) const;
+    template <class T>
+    void writeAll(const T* in) const;
+    // Hyperslab of any rank.
+    template <class T>
+    void writeSlab(std::span<const hsize_t> start, std::span<const hsize_t> count, const T* in) const;
+    template <class T>
+    void readSlab(std::span<const hsize_t> start, std::span<const hsize_t> count, T* out) const;
+
+    bool hasAttribute(const std::string& name) const;
+    template <class T>
+    std::optional<T> attribute(const std::string& name) const;            // scalar or 1-element, any numeric class
+    template <class T>
+    void setAttribute(const std::string& name, const T& value) const;
+    void setAttribute(const std::string& name, const std::string& value) const;
+    std::string where() const { return where_; }                          // "file.hdf5:/PartType4/Masses"
+
+private:
+    friend class Group;
+    Id id_;
+    std::string where_;
+    std::vector<hsize_t> shape_;
+};
+
+class Group {
+public:
+    bool has(const std::string& path) const;                   // group or dataset at this relative path
+    bool hasAttribute(const std::string& name) const;
+    Group group(const std::string& path) const;                // Error if absent
+    Group createGroup(const std::string& path) const;          // intermediate groups too; opens an existing one
+    Dataset dataset(const std::string& path) const;            // Error if absent
+    template <class T>
+    Dataset createDataset(const std::string& name, const std::vector<hsize_t>& shape, const Layout& = {}) const;
+    // createDataset and writeAll in one; a row of the catalogue, a small table.
+    template <class T>
+    Dataset write(const std::string& name, const std::vector<hsize_t>& shape, const T* in, const Layout& = {}) const;
+    void writeStrings(const std::string& name, const std::vector<std::string>& values) const;  // fixed length
+    std::vector<std::string> readStrings(const std::string& name) const;                       // fixed or variable length
+    std::vector<std::string> names() const;                    // links of this group, in name order
+
+    // Attributes: scalar or array, int or float of any width; strings fixed or variable length, scalar or [1].
+    template <class T>
+    std::optional<T> attribute(const std::string& name) const;
+    template <class T>
+    std::optional<std::vector<T>> attributeArray(const std::string& name) const;
+    std::optional<std::string> attributeString(const std::string& name) const;
+    template <class T>
+    void setAttribute(const std::string& name, const T& value) const;
+    template <class T>
+    void setAttributeArray(const std::string& name, const std::vector<T>& values,
+                           const std::vector<hsize_t>& shape = {}) const;
+    void setAttribute(const std::string& name, const std::string& value) const;
+    void setAttribute(const std::string& name, const char* value) const { setAttribute(name, std::string(value)); }
+    const std::string& where() const { return where_; }
+
+private:
+    friend class File;
+    Group(Id id, std::string where) : id_(std::move(id)), where_(std::move(where)) {}
+    Id id_;
+    std::string where_;
+};
+
+}  // namespace tessera::h5

@@ -1,0 +1,39 @@
+// From particles to a cube: the stages of docs/design.md in order.
+//
+//   observe(): pure; particles, view and instrument in, cube out.
+//   run():     read, observe, write, for every galaxy of a configuration.
+#pragma once
+
+#include <string>
+
+#include "tessera/core/error.hpp"
+#include "tessera/core/exec.hpp"
+#include "tessera/model/config.hpp"
+#include "tessera/model/galaxy.hpp"
+#include "tessera/model/particles.hpp"
+#include "tessera/model/ssp.hpp"
+
+namespace tessera {
+
+// What defines a galaxy beyond its stars.
+struct GalaxyInput {
+    Subhalo subhalo;
+    double boxSize = 0;       // [kpc] 0: not periodic
+    Vec3d centre;             // [kpc] box frame
+};
+
+// Centre, orient, project, accumulate, convolve, add noise: physics.md's steps 2 to 10 for one galaxy in one view.
+GalaxyCube observe(Host, const Stars&, const GalaxyInput&, const Config&, std::size_t view, const SspLibrary&,
+                   const SnapshotInfo&);
+
+struct RunOptions {
+    bool dryRun = false;     // check everything, read no particles, write nothing
+    bool quiet = false;
+    int verbosity = 0;
+    bool progress = true;
+};
+
+// Every galaxy and view of the configuration. Galaxies are dealt to the ranks of MPI's world in turn.
+ExitCode run(const Config&, const RunOptions&);
+
+}  // namespace tessera

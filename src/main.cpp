@@ -1,0 +1,2 @@
+#include "tessera/core/version.hpp"
+int main() { return tessera::version() == nullptr; }
