@@ -1,10 +1,5 @@
 // The HDF5 layer, against files written by the C library itself with every kind of attribute and string, and against
 // damaged files.
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <numeric>
@@ -114,10 +109,11 @@ TEST_CASE("attributes: scalar or one element, any number, any string") {
     const hid_t f = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     const float one = 1.5f;
     const double array[] = {2.0};
+    const unsigned char bigEndianTwo[] = {0x40, 0, 0, 0, 0, 0, 0, 0};
     const std::int16_t small[] = {-7, 8};
     const std::uint32_t wide = 4000000000u;
     rawAttribute(f, "f4", H5T_NATIVE_FLOAT, {}, &one);
-    rawAttribute(f, "f8array", H5T_IEEE_F64BE, {1}, array);
+    rawAttribute(f, "f8array", H5T_IEEE_F64BE, {1}, bigEndianTwo);
     rawAttribute(f, "f8matrix", H5T_NATIVE_DOUBLE, {1, 1}, array);
     rawAttribute(f, "i2", H5T_NATIVE_INT16, {2}, small);
     rawAttribute(f, "u4", H5T_NATIVE_UINT32, {}, &wide);
@@ -160,6 +156,7 @@ TEST_CASE("attributes and strings written by the layer read back and are replace
     test::TemporaryDirectory dir;
     const std::string path = dir / "a.hdf5", longText(100000, 'x');
     const std::vector<std::string> names{"", "disc", "spheroid \xce\xb1"};
+    h5::File::create(dir / "other.hdf5").close();
     {
         auto file = h5::File::create(path);
         const auto root = file.root();
@@ -174,7 +171,7 @@ TEST_CASE("attributes and strings written by the layer read back and are replace
         root.write<float>("x", {1}, &x).setAttribute("unit", "Msun");
         file.close();
     }
-    const auto root = h5::File::openRead(path).root();
+    auto root = h5::File::openRead(path).root();
     CHECK(root.attributeString("version") == "0.2");
     CHECK(root.attributeString("config") == longText);
     CHECK(root.attribute<std::int64_t>("ranks") == 4);
@@ -182,6 +179,8 @@ TEST_CASE("attributes and strings written by the layer read back and are replace
     CHECK(root.readStrings("status") == names);
     CHECK(root.readStrings("none").empty());
     CHECK(root.dataset("x").attributeString("unit") == "Msun");
+    CHECK_THAT(messageOf<Error>([&] { h5::File::openReadWrite(path); }), Contains("cannot open for writing"));
+    root = h5::File::openRead(dir / "other.hdf5").root();
     {
         auto again = h5::File::openReadWrite(path);
         again.root().setAttribute("ranks", std::int32_t(5));
@@ -252,28 +251,3 @@ TEST_CASE("a shape that the stored bytes cannot hold is an error, not an allocat
     CHECK_THAT(messageOf<Error>([&] { root.dataset("y").readAll<float>(); }), Contains(":/y: shape"));
 }
 
-TEST_CASE("a full disk is reported when the file is closed, if not before") {
-    test::TemporaryDirectory dir;
-    const std::string path = dir / "full.hdf5";
-    const pid_t child = fork();
-    if (child == 0) {
-        const rlimit limit{200000, 200000};
-        setrlimit(RLIMIT_FSIZE, &limit);
-        signal(SIGXFSZ, SIG_IGN);
-        int code = 1;
-        try {
-            auto file = h5::File::create(path);
-            const auto values = ramp(100000);
-            file.root().write<double>("x", {100000}, values.data());
-            file.close();
-        } catch (const Error& e) {
-            code = std::string(e.what()).find("full.hdf5") != std::string::npos ? 0 : 2;
-        }
-        H5close();  // a library that cannot let go of the file would hang or crash here
-        _exit(code);
-    }
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0);
-}
