@@ -1,1 +1,5 @@
 tessera_test(hdf5)
+tessera_test(snapshot_cutout)
+tessera_test(snapshot_tng SOURCES test_snapshot_tng.cpp snapshot_tree.cpp)
+tessera_test(snapshot_rubix)
+tessera_test(snapshot_malformed SOURCES test_snapshot_malformed.cpp snapshot_tree.cpp)
