@@ -1,4 +1,5 @@
 #include <hdf5.h>
+#include <omp.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -218,6 +219,7 @@ TEST_CASE("nothing stands under the final name before finish") {
     writeFile(path, makeCube(3, 3, grid, 1), 4);
     const pid_t child = fork();
     if (child == 0) {
+        omp_set_num_threads(1);  // the threads of the parent are not there after a fork
         CubeFileWriter writer(path, makeHeader(grid, 4));
         writer.write(makeCube(3, 3, grid, 2));
         raise(SIGKILL);
@@ -236,6 +238,7 @@ TEST_CASE("a full disk is reported and leaves nothing") {
         INFO("limit " << limit);
         const pid_t child = fork();
         if (child == 0) {
+            omp_set_num_threads(1);  // the threads of the parent are not there after a fork
             std::signal(SIGXFSZ, SIG_IGN);
             const rlimit bytes{limit, limit};
             setrlimit(RLIMIT_FSIZE, &bytes);
