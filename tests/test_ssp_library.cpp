@@ -2,11 +2,13 @@
 #include <stdlib.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <string>
+#include <thread>
 
 #include "io/sha256.hpp"
 #include "temporary.hpp"
@@ -58,6 +60,10 @@ TEST_CASE("a library comes back as it was saved") {
     CHECK(back.flux == ssp.flux);
     CHECK(back.sha256 == sha256OfFile(path));
     CHECK(back.sha256.size() == 64);
+    // The checksum stands in every cube file: it must tell of the content alone.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    saveSsp(ssp, scratch / "again.hdf5");
+    CHECK(sha256OfFile(scratch / "again.hdf5") == back.sha256);
 }
 
 TEST_CASE("fluxes that are single-precision numbers are stored as such") {
