@@ -17,13 +17,15 @@ struct Listed {
     bool full;
 };
 constexpr std::array listed{
-    Listed{0, 20.05, false}, Listed{2, 12, true},    Listed{3, 11, true},    Listed{4, 10, true},   Listed{6, 9, true},
-    Listed{8, 8, true},      Listed{11, 7, true},    Listed{13, 6, true},    Listed{17, 5, true},   Listed{21, 4, true},
-    Listed{25, 3, true},     Listed{33, 2, true},    Listed{40, 1.5, true},  Listed{50, 1, true},   Listed{59, 0.7, true},
-    Listed{67, 0.5, true},   Listed{72, 0.4, true},  Listed{78, 0.3, true},  Listed{84, 0.2, true}, Listed{91, 0.1, true},
+    Listed{0, 20.05, false}, Listed{2, 12, true},   Listed{3, 11, true},   Listed{4, 10, true},   Listed{6, 9, true},
+    Listed{8, 8, true},      Listed{11, 7, true},   Listed{13, 6, true},   Listed{17, 5, true},   Listed{21, 4, true},
+    Listed{25, 3, true},     Listed{33, 2, true},   Listed{40, 1.5, true}, Listed{50, 1, true},   Listed{59, 0.7, true},
+    Listed{67, 0.5, true},   Listed{72, 0.4, true}, Listed{78, 0.3, true}, Listed{84, 0.2, true}, Listed{91, 0.1, true},
     Listed{99, 0, true}};
 
-double hubbleTime(const Cosmology& c) { return units::Mpc_cm * 1e-5 / (100 * c.h) / units::Gyr_s; }
+double hubbleTime(const Cosmology& c) {
+    return units::Mpc_cm * 1e-5 / (100 * c.h) / units::Gyr_s;
+}
 
 }  // namespace
 

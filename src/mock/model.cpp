@@ -9,7 +9,8 @@ namespace {
 
 constexpr int nodes = 1024;         // of the table, uniform in x = r / (r + discScale) on [0, lastNode]
 constexpr double lastNode = 0.995;  // r = 199 scale lengths
-constexpr double softDispersion = 8;  // [km/s] added in quadrature: discs do not become colder than the gas they form from
+constexpr double softDispersion =
+    8;  // [km/s] added in quadrature: discs do not become colder than the gas they form from
 constexpr double verticalRatio = 0.6;  // sigma_z / sigma_R (Gerssen & Shapiro Griffin 2012)
 
 double nodeRadius(int i, double scale) {
@@ -18,7 +19,9 @@ double nodeRadius(int i, double scale) {
 }
 
 // Share of an NFW halo's mass within y scale radii, times a constant.
-double nfw(double y) { return std::log1p(y) - y / (1 + y); }
+double nfw(double y) {
+    return std::log1p(y) - y / (1 + y);
+}
 
 // Isotropic Jeans equation, sigma^2 = 1/rho * integral_r^inf of rho G M / r'^2 dr', from the outside in on the table's
 // radii with 8 trapezia between two of them.
@@ -113,13 +116,14 @@ Kinematics GalaxyModel::at(float r) const {
             v * a.sigmaPhi + w * b.sigmaPhi, v * a.sigmaZ + w * b.sigmaZ, v * a.sigmaBulge + w * b.sigmaBulge};
 }
 
-// Freeman 1970: a razor-thin exponential disc. Beyond 60 scale lengths the Bessel functions leave double's range and the
-// disc is a point.
+// Freeman 1970: a razor-thin exponential disc. Beyond 60 scale lengths the Bessel functions leave double's range and
+// the disc is a point.
 double GalaxyModel::discSquared(double r, double mass, double scale) const {
     const double y = r / (2 * scale);
     if (y > 30) return gravity * mass / r;
     return 2 * gravity * mass / scale * y * y *
-           (std::cyl_bessel_i(0.0, y) * std::cyl_bessel_k(0.0, y) - std::cyl_bessel_i(1.0, y) * std::cyl_bessel_k(1.0, y));
+           (std::cyl_bessel_i(0.0, y) * std::cyl_bessel_k(0.0, y) -
+            std::cyl_bessel_i(1.0, y) * std::cyl_bessel_k(1.0, y));
 }
 
 double GalaxyModel::circularSquaredOfStars(double r) const {
@@ -137,8 +141,7 @@ double GalaxyModel::sphericalMass(double r) const {
     const double bulge = p_.stellarMass * p_.bulgeFraction, c = p_.concentration;
     const double x = r / p_.discScale, y = r / p_.gasScale;
     return bulge * sq(r / (r + p_.bulgeScale)) + (p_.stellarMass - bulge) * (1 - (1 + x) * std::exp(-x)) +
-           p_.gasMass * (1 - (1 + y) * std::exp(-y)) +
-           p_.haloMass * nfw(std::min(r / p_.haloRadius, 1.0) * c) / nfw(c);
+           p_.gasMass * (1 - (1 + y) * std::exp(-y)) + p_.haloMass * nfw(std::min(r / p_.haloRadius, 1.0) * c) / nfw(c);
 }
 
 }  // namespace tessera::mock

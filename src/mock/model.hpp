@@ -13,18 +13,18 @@ namespace tessera::mock {
 inline constexpr double gravity = 4.30091e-6;  // [kpc (km/s)^2 / Msun], IAU 2015 GM_sun
 
 struct GalaxyParameters {
-    double stellarMass = 0;     // formed; the potential counts stars at this mass
-    double gasMass = 0;         // disc and hot gas
-    double bulgeFraction = 0;   // of the stellar mass
-    double discScale = 1;       // exponential scale length of the surface density
-    double discHeight = 0.1;    // z0 of sech^2(z/z0)
-    double bulgeScale = 0.2;    // a of Hernquist's rho ~ 1/(r (r+a)^3)
+    double stellarMass = 0;    // formed; the potential counts stars at this mass
+    double gasMass = 0;        // disc and hot gas
+    double bulgeFraction = 0;  // of the stellar mass
+    double discScale = 1;      // exponential scale length of the surface density
+    double discHeight = 0.1;   // z0 of sech^2(z/z0)
+    double bulgeScale = 0.2;   // a of Hernquist's rho ~ 1/(r (r+a)^3)
     double gasScale = 1.8;
     double gasHeight = 0.05;
-    double haloMass = 0;        // M200 (200 times the critical density)
-    double haloRadius = 0;      // R200
-    double concentration = 8;   // R200 over NFW's scale radius
-    double metallicity = 0;     // [Z/H] of the disc at one scale length
+    double haloMass = 0;       // M200 (200 times the critical density)
+    double haloRadius = 0;     // R200
+    double concentration = 8;  // R200 over NFW's scale radius
+    double metallicity = 0;    // [Z/H] of the disc at one scale length
 };
 
 // Scaling relations with scatter: halo mass and size with stellar mass, size with redshift, metallicity with mass.

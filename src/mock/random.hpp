@@ -21,8 +21,9 @@ struct Source {
 
 // Four numbers uniform in the open interval (0, 1), on a grid of 2^-23.
 inline std::array<float, 4> uniforms(Source s, std::uint64_t index, Purpose purpose) {
-    const r123::Philox4x32::ctr_type counter{{static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
-                                              s.id, static_cast<std::uint32_t>(purpose)}};
+    const r123::Philox4x32::ctr_type counter{{static_cast<std::uint32_t>(index),
+                                              static_cast<std::uint32_t>(index >> 32), s.id,
+                                              static_cast<std::uint32_t>(purpose)}};
     const r123::Philox4x32::key_type key{
         {static_cast<std::uint32_t>(s.seed), static_cast<std::uint32_t>(s.seed >> 32)}};
     const auto words = r123::Philox4x32()(counter, key);

@@ -8,9 +8,9 @@ namespace tessera::mock {
 namespace {
 
 constexpr float twoPi = 2 * float(units::pi);
-constexpr float solar = 0.0127f;     // metal mass fraction, TNG's reference
-constexpr float hernquistCut = 30;   // a bulge ends at this many scale radii
-constexpr float hotShare = 0.15f;    // of a galaxy's gas: a hot sphere instead of the disc
+constexpr float solar = 0.0127f;    // metal mass fraction, TNG's reference
+constexpr float hernquistCut = 30;  // a bulge ends at this many scale radii
+constexpr float hotShare = 0.15f;   // of a galaxy's gas: a hot sphere instead of the disc
 
 // Radius in units of the scale radius for M(<r)/M = u, Hernquist's profile cut at `cut`.
 float hernquistRadius(float u, float cut) {
@@ -28,10 +28,14 @@ float neighbourRadius(float mass, float density) {
     return std::cbrt(3 * 64 * mass / (2 * twoPi * std::max(density, 1e-3f)));
 }
 
-float withScatter(float logMetallicity) { return std::clamp(solar * std::pow(10.0f, logMetallicity), 1e-6f, 0.09f); }
+float withScatter(float logMetallicity) {
+    return std::clamp(solar * std::pow(10.0f, logMetallicity), 1e-6f, 0.09f);
+}
 
 // Internal energy per mass [(km/s)^2] of a monatomic gas: u = 3/2 k T / (mu m_p).
-float energyOf(float temperature, float mu) { return 1.5f * 8.2544e-3f * temperature / mu; }
+float energyOf(float temperature, float mu) {
+    return 1.5f * 8.2544e-3f * temperature / mu;
+}
 
 void finishMass(StarSample& s, const StarRecipe& recipe, float u) {
     s.initialMass = float(recipe.particleMass) * (0.75f + 0.5f * u);
@@ -61,7 +65,9 @@ StarSample windCell(const GalaxyModel& model, const StarRecipe& recipe, Source s
 
 }  // namespace
 
-float returnedFraction(float age) { return 0.046f * std::log1p(age / 2.76e-4f); }
+float returnedFraction(float age) {
+    return 0.046f * std::log1p(age / 2.76e-4f);
+}
 
 StarSample sampleStar(const GalaxyModel& model, const StarRecipe& recipe, Source source, std::uint64_t index) {
     const GalaxyParameters& p = model.parameters();
@@ -99,8 +105,9 @@ StarSample sampleStar(const GalaxyModel& model, const StarRecipe& recipe, Source
     finishMass(star, recipe, shape[2]);
     const float r = norm(star.position), stars = float(p.stellarMass);
     const float cosh = std::cosh(std::min(std::fabs(star.position.z) / float(p.discHeight), 20.0f));
-    const float density = stars * bulge * a / (twoPi * std::max(r, 1e-3f * a) * (r + a) * (r + a) * (r + a)) +
-                          stars * (1 - bulge) * std::exp(-x) / (2 * twoPi * rd * rd * float(p.discHeight) * cosh * cosh);
+    const float density =
+        stars * bulge * a / (twoPi * std::max(r, 1e-3f * a) * (r + a) * (r + a) * (r + a)) +
+        stars * (1 - bulge) * std::exp(-x) / (2 * twoPi * rd * rd * float(p.discHeight) * cosh * cosh);
     star.smoothing = neighbourRadius(star.initialMass, density);
     return star;
 }
@@ -144,8 +151,8 @@ GasSample sampleGas(const GalaxyModel& model, double cellMass, Source source, st
         gas.starFormationRate = forming ? gas.mass / 2.2e9f * std::sqrt(over) : 0.0f;
         gas.internalEnergy = energyOf(temperature, 0.6f);
         gas.electronAbundance = forming ? 0.3f + 0.7f / over : 1.0f;
-        gas.metallicity = withScatter(float(p.metallicity) + 0.1f - 0.2f * (r / float(p.discScale) - 1) +
-                                      0.1f * (2 * shape[3] - 1));
+        gas.metallicity =
+            withScatter(float(p.metallicity) + 0.1f - 0.2f * (r / float(p.discScale) - 1) + 0.1f * (2 * shape[3] - 1));
     }
     gas.smoothing = neighbourRadius(gas.mass, gas.density);
     return gas;
@@ -157,8 +164,8 @@ StarSample sampleFuzzStar(const FuzzRecipe& fuzz, const StarRecipe& recipe, Sour
     const float sigma = float(fuzz.dispersion);
     StarSample star;
     if (fuzz.radius > 0)
-        star.position =
-            onSphere(float(fuzz.scale) * hernquistRadius(place[0], float(fuzz.radius / fuzz.scale)), place[1], place[2]);
+        star.position = onSphere(float(fuzz.scale) * hernquistRadius(place[0], float(fuzz.radius / fuzz.scale)),
+                                 place[1], place[2]);
     star.velocity = {sigma * kick[0], sigma * kick[1], sigma * kick[2]};
     const auto shape = uniforms(source, index, Purpose::shape);
     star.age = float(recipe.oldest) * (1 - 0.3f * shape[0] * shape[0]);
@@ -175,8 +182,8 @@ GasSample sampleFuzzGas(const FuzzRecipe& fuzz, double cellMass, Source source, 
     const float sigma = float(fuzz.dispersion);
     GasSample gas;
     if (fuzz.radius > 0)
-        gas.position =
-            onSphere(float(fuzz.scale) * hernquistRadius(place[0], float(fuzz.radius / fuzz.scale)), place[1], place[2]);
+        gas.position = onSphere(float(fuzz.scale) * hernquistRadius(place[0], float(fuzz.radius / fuzz.scale)),
+                                place[1], place[2]);
     gas.velocity = {sigma * kick[0], sigma * kick[1], sigma * kick[2]};
     gas.mass = float(cellMass) * (0.75f + 0.5f * place[3]);
     gas.density = 1e3f * std::pow(10.0f, 2 * shape[1]);

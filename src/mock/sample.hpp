@@ -16,7 +16,7 @@ struct StarSample {
     float metallicity = 0;            // mass fraction
     float smoothing = 0;              // [kpc] radius of about 64 neighbours
     bool wind = false;
-    float windTime = 0;               // (0, 0.1]: GFM_StellarFormationTime of a wind-phase cell is minus this
+    float windTime = 0;  // (0, 0.1]: GFM_StellarFormationTime of a wind-phase cell is minus this
 };
 
 struct GasSample {
@@ -36,7 +36,8 @@ struct StarRecipe {
     double windFraction = 0;
 };
 
-// Share of the initial mass that a star population has given back after `age` [Gyr] (Leitner & Kravtsov 2011, Chabrier).
+// Share of the initial mass that a star population has given back after `age` [Gyr] (Leitner & Kravtsov 2011,
+// Chabrier).
 float returnedFraction(float age);
 
 StarSample sampleStar(const GalaxyModel&, const StarRecipe&, Source, std::uint64_t index);
