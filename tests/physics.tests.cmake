@@ -1,0 +1,2 @@
+tessera_test(accumulate SOURCES test_accumulate.cpp oracle.cpp)
+tessera_test(rubix)
