@@ -54,7 +54,7 @@ def component(path):
     if len(inside) > 1:
         return inside[0]
     stem = inside[0].split(".")[0]
-    return stem if stem in ("main", "stages") else "pipeline"
+    return stem if stem in LEVEL else "pipeline"
 
 
 def check_includes(path, code):
