@@ -14,7 +14,7 @@ PACKAGES=(
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools zlib1g-dev
   # libraries
   libboost-program-options-dev libfftw3-dev libcfitsio-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libeigen3-dev
-  librandom123-dev
+  librandom123-dev libssl-dev
   # tests and benchmarks
   catch2 fitsverify
   # Python for figures and tests, in a virtual environment
