@@ -4,30 +4,50 @@
 //   run():     read, observe, write, for every galaxy of a configuration.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "tessera/core/error.hpp"
 #include "tessera/core/exec.hpp"
 #include "tessera/model/config.hpp"
 #include "tessera/model/galaxy.hpp"
+#include "tessera/model/image.hpp"
+#include "tessera/model/instrument.hpp"
 #include "tessera/model/particles.hpp"
 #include "tessera/model/ssp.hpp"
+#include "tessera/physics/cosmology.hpp"
 
 namespace tessera {
 
 // What defines a galaxy beyond its stars.
 struct GalaxyInput {
     Subhalo subhalo;
-    double boxSize = 0;       // [kpc] 0: not periodic
-    Vec3d centre;             // [kpc] box frame
+    double boxSize = 0;  // [kpc] 0: not periodic
+    Vec3d centre;        // [kpc] box frame
 };
+
+// Files that the instrument's configuration names, read once.
+struct InstrumentTables {
+    std::optional<Image> psfImage;
+    std::optional<LineWidthTable> lineWidths;
+};
+InstrumentTables loadInstrumentTables(const Config&);
+
+// Cosmology of the run: by name, or the snapshot's own.
+Cosmology cosmologyOf(const CosmologyConfig&, const SnapshotInfo&);
+
+// Pixels of the grid that the library covers at this redshift; with Outside::error, an Error where it is not all of
+// them.
+std::vector<std::uint8_t> coveredPixels(const WavelengthGrid&, const SspLibrary&, double redshift, Outside);
 
 // Centre, orient, project, accumulate, convolve, add noise: physics.md's steps 2 to 10 for one galaxy in one view.
 GalaxyCube observe(Host, const Stars&, const GalaxyInput&, const Config&, std::size_t view, const SspLibrary&,
-                   const SnapshotInfo&);
+                   const Cosmology&, const InstrumentTables& = {});
 
 struct RunOptions {
-    bool dryRun = false;     // check everything, read no particles, write nothing
+    bool dryRun = false;  // check everything, read no particles, write nothing
     bool quiet = false;
     int verbosity = 0;
     bool progress = true;

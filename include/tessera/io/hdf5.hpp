@@ -1,6 +1,10 @@
-// A small RAII layer over the HDF5 C library. Every failure throws Error naming file, object and HDF5's own reason;
-// HDF5's automatic error printing is off. Native parallel library; serial (sec2) access unless a file is opened with
-// an access list of its own.
+// A small RAII layer over the HDF5 C library. Every failure throws Error naming file, object and HDF5's own innermost
+// reason; HDF5's automatic error printing is off. The parallel library, used through its serial (sec2) driver. Not for
+// concurrent use by several threads: Debian's parallel HDF5 is not thread-safe.
+//
+//   auto file = h5::File::openRead("snap_099.0.hdf5");
+//   auto masses = file.root().dataset("PartType4/Masses");
+//   masses.readRows(first, count, out);   // converted to out's type by HDF5
 #pragma once
 
 #include <hdf5.h>
@@ -33,18 +37,34 @@ private:
 };
 
 template <class T>
-hid_t nativeType();  // float, double, std::int32_t, std::uint32_t, std::int64_t, std::uint64_t, std::int8_t, std::uint8_t
+hid_t nativeType();
+template <>
+hid_t nativeType<float>();
+template <>
+hid_t nativeType<double>();
+template <>
+hid_t nativeType<std::int8_t>();
+template <>
+hid_t nativeType<std::uint8_t>();
+template <>
+hid_t nativeType<std::int32_t>();
+template <>
+hid_t nativeType<std::uint32_t>();
+template <>
+hid_t nativeType<std::int64_t>();
+template <>
+hid_t nativeType<std::uint64_t>();
 
 class Group;
 
 class File {
 public:
-    static File openRead(const std::string& path);
-    static File create(const std::string& path);           // truncates
+    static File openRead(const std::string& path);  // Error: absent, a directory, not HDF5, truncated
+    static File create(const std::string& path);    // truncates
     static File openReadWrite(const std::string& path);
     Group root() const;
     void flush();
-    void close();                                          // reports a failing close (full disk), unlike the destructor
+    void close();  // reports a failing close (full disk), unlike the destructor
     const std::string& path() const { return path_; }
 
 private:
@@ -64,10 +84,14 @@ class Dataset {
 public:
     const std::vector<hsize_t>& shape() const { return shape_; }
     hsize_t rows() const { return shape_.empty() ? 1 : shape_[0]; }
-    bool isFloat() const;    // class of the stored type: floating point
+    bool isFloat() const;  // class of the stored type: floating point
     bool isInteger() const;
 
-    // Rows [first, first + count) of the first axis, whole in the other axes, converted to T.
+    hsize_t size() const;  // number of values: product of the shape; Error where it overflows
+
+    // Reading a dataset of text or compounds is an Error, as is one that claims (much) more values than its stored
+    // bytes can hold, which a damaged file may. Rows [first, first + count) of the first axis, whole in the other axes,
+    // converted to T.
     template <class T>
     void readRows(hsize_t first, hsize_t count, T* out) const;
     template <class T>
@@ -84,14 +108,21 @@ public:
 
     bool hasAttribute(const std::string& name) const;
     template <class T>
-    std::optional<T> attribute(const std::string& name) const;            // scalar or 1-element, any numeric class
+    std::optional<T> attribute(const std::string& name) const;  // scalar or 1-element, any numeric class
     template <class T>
     void setAttribute(const std::string& name, const T& value) const;
     void setAttribute(const std::string& name, const std::string& value) const;
-    std::string where() const { return where_; }                          // "file.hdf5:/PartType4/Masses"
+    void setAttribute(const std::string& name, const char* value) const { setAttribute(name, std::string(value)); }
+    std::optional<std::string> attributeString(const std::string& name) const;
+    const std::string& where() const { return where_; }  // "file.hdf5:/PartType4/Masses"
 
 private:
     friend class Group;
+    Dataset(Id id, std::string where);
+    void checkNumeric() const;
+    void checkPlausible() const;
+    void transfer(std::span<const hsize_t> start, std::span<const hsize_t> count, hid_t type, void* out,
+                  const void* in) const;
     Id id_;
     std::string where_;
     std::vector<hsize_t> shape_;
@@ -99,21 +130,23 @@ private:
 
 class Group {
 public:
-    bool has(const std::string& path) const;                   // group or dataset at this relative path
+    bool has(const std::string& path) const;  // group or dataset at this relative path
     bool hasAttribute(const std::string& name) const;
-    Group group(const std::string& path) const;                // Error if absent
-    Group createGroup(const std::string& path) const;          // intermediate groups too; opens an existing one
-    Dataset dataset(const std::string& path) const;            // Error if absent
+    Group group(const std::string& path) const;        // Error if absent
+    Group createGroup(const std::string& path) const;  // intermediate groups too; opens an existing one
+    Dataset dataset(const std::string& path) const;    // Error if absent
     template <class T>
     Dataset createDataset(const std::string& name, const std::vector<hsize_t>& shape, const Layout& = {}) const;
     // createDataset and writeAll in one; a row of the catalogue, a small table.
     template <class T>
     Dataset write(const std::string& name, const std::vector<hsize_t>& shape, const T* in, const Layout& = {}) const;
     void writeStrings(const std::string& name, const std::vector<std::string>& values) const;  // fixed length
-    std::vector<std::string> readStrings(const std::string& name) const;                       // fixed or variable length
-    std::vector<std::string> names() const;                    // links of this group, in name order
+    std::vector<std::string> readStrings(const std::string& name) const;  // fixed or variable length
+    std::vector<std::string> names() const;                               // links of this group, in name order
 
     // Attributes: scalar or array, int or float of any width; strings fixed or variable length, scalar or [1].
+    // Empty optional: no such attribute, or one without a value. Error: of another class, or more than one value where
+    // one is asked for. Setting replaces. Strings are written as variable-length UTF-8.
     template <class T>
     std::optional<T> attribute(const std::string& name) const;
     template <class T>

@@ -1,0 +1,54 @@
+// Noise: counter-based (Philox 4x32-10, Salmon et al. 2011), keyed by seed, galaxy and view, counted by voxel, so that
+// it does not depend on ranks, threads or the order of work.
+#pragma once
+
+#include <Random123/philox.h>
+
+#include <cmath>
+#include <cstdint>
+
+#include "tessera/core/hd.hpp"
+#include "tessera/core/units.hpp"
+
+namespace tessera {
+
+// Four independent standard normal numbers for voxels 4 block ... 4 block + 3 (Box-Muller, 32-bit uniforms: |n| < 6.7).
+struct Normals4 {
+    float n[4];
+};
+TESSERA_HD inline Normals4 standardNormals(std::uint64_t seed, std::int64_t galaxy, std::uint32_t view,
+                                           std::uint64_t block) {
+    r123::Philox4x32::ctr_type counter = {
+        {std::uint32_t(block), std::uint32_t(block >> 32), view, std::uint32_t(std::uint64_t(galaxy) >> 32)}};
+    // The galaxy's lower half goes into the key with the seed's upper half; no two (seed, galaxy) below 2^32 collide.
+    r123::Philox4x32::key_type key = {{std::uint32_t(seed), std::uint32_t(galaxy) ^ std::uint32_t(seed >> 32)}};
+    const r123::Philox4x32::ctr_type u = r123::Philox4x32{}(counter, key);
+    Normals4 out;
+    for (int i = 0; i < 4; i += 2) {
+        const double radius = std::sqrt(-2 * std::log((double(u[i]) + 0.5) * 0x1p-32));
+        const double angle = 2 * units::pi * (double(u[i + 1]) + 0.5) * 0x1p-32;
+        out.n[i] = float(radius * std::cos(angle));
+        out.n[i + 1] = float(radius * std::sin(angle));
+    }
+    return out;
+}
+
+// Target signal-to-noise S: a voxel whose flux density equals f_ref, the median over the lit spaxels of their mean flux
+// density, has S/N = S; photon noise otherwise: variance = f_ref max(f, 0) / S^2, so S/N grows as sqrt(f).
+TESSERA_HD inline double targetVariance(double flux, double reference, double signalToNoise) {
+    return reference * (flux > 0 ? flux : 0) / sq(signalToNoise);
+}
+
+// Exposure: electrons per unit of flux density (1e-20 erg s-1 cm-2 Angstrom-1) in a pixel of width [Angstrom]:
+// lambda/(h c) A eta t dlambda.
+TESSERA_HD inline double electronsPerFlux(double lambda, double width, double area, double throughput, double time) {
+    const double photonErg = units::h_erg_s * units::c_cm_s / (lambda * 1e-8);
+    return units::flux_unit * area * throughput * time * width / photonErg;
+}
+// variance [flux^2] = (N_source + N_sky + exposures readNoise^2) / (electrons per flux)^2.
+TESSERA_HD inline double exposureVariance(double flux, double skyFlux, double gain, double readNoise, int exposures) {
+    const double electrons = gain * ((flux > 0 ? flux : 0) + skyFlux) + exposures * sq(readNoise);
+    return electrons / (gain * gain);
+}
+
+}  // namespace tessera

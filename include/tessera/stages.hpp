@@ -1,0 +1,161 @@
+// The stages of the forward model in pipeline order, one overload per Exec. Shapes and units stand with each.
+//
+//   GalaxyFrame f  = frame(...)            centre, systemic velocity, rotation
+//   Projected p    = project(...)          spaxel and shift of every star
+//   KnotTable t    = knots(...)            the SSP library on the knots that the wavelength window needs
+//   BinnedStars b  = bin(...)              stars ordered by (spaxel, shift)
+//   accumulate(...)                        sum of the stars' spectra on wavelength pixels, spaxel by spaxel
+//   convolvePsf(...), convolveLsf(...)     instrument
+//   addNoise(...), maps(...)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "tessera/core/exec.hpp"
+#include "tessera/model/config.hpp"
+#include "tessera/model/galaxy.hpp"
+#include "tessera/model/image.hpp"
+#include "tessera/model/instrument.hpp"
+#include "tessera/model/particles.hpp"
+#include "tessera/model/ssp.hpp"
+#include "tessera/model/star_record.hpp"
+#include "tessera/physics/cosmology.hpp"
+
+namespace tessera {
+
+// ---- orientation
+// -------------------------------------------------------------------------------------------------------
+struct GalaxyFrame {
+    Vec3d centre;    // [kpc] box frame
+    Vec3d velocity;  // [km/s] zero point
+    Mat3d rotation;  // box axes -> sky x, sky y, line of sight
+};
+// Systemic velocity by the view's mode (subhalo: the catalogue's, else the mass-weighted mean of all stars), then the
+// rotation. Sums run in a fixed order: the same for any number of threads.
+GalaxyFrame frame(Host, const Stars&, const Subhalo&, const Vec3d& centre, double boxSize, const ViewConfig&);
+
+// ---- projection
+// --------------------------------------------------------------------------------------------------------
+struct Projected {
+    Buffer<std::uint32_t> spaxel;      // of the grid given, or outsideField
+    Buffer<float> shift;               // d ln(lambda) of the line-of-sight velocity
+    float shiftMin = 0, shiftMax = 0;  // over the stars inside the grid
+    std::uint64_t inside = 0;
+};
+Projected project(Host, const Stars&, const GalaxyFrame&, double boxSize, const SpaxelGrid&, Doppler);
+
+// ---- SSP library on knots
+// ---------------------------------------------------------------------------------------------- Piecewise linear
+// spectra are kinks at the library's own wavelengths (knots). The table holds every template at the knots that can
+// reach the wavelength window under any shift in [shiftMin, shiftMax], in the telescope's medium.
+struct KnotTable {
+    std::vector<double> position;     // [Angstrom] observed wavelength of the knots at shift 0 (redshift applied)
+    std::vector<double> lnPosition;   // ln of it
+    std::vector<double> inverseStep;  // 1/(position[m+1] - position[m]); 0 for the last
+    std::size_t stride = 0;           // floats a template: knots rounded up to 16
+    Buffer<float> flux;               // [nTemplates][stride] L_lambda [Lsun/Angstrom/Msun]
+    int nAge = 0, nZ = 0;
+    std::vector<double> logAgeGyr;     // log10(age/Gyr), for locate()
+    std::vector<double> zAxis;         // log10 Z; Z itself where rubix
+    bool rubix = false;                // RUBIX's convention: linear in Z, and stars outside the grid are dark
+    float shiftMin = 0, shiftMax = 0;  // of the stars; bins of shifts begin at the first
+    double shiftStep = 0;              // widest bin of shifts whose error stays below the accuracy, see knots()
+
+    std::size_t size() const { return position.size(); }
+};
+// shiftStep h: stars whose shifts differ by less than h are summed before their kinks are placed on the pixels; a kink
+// of slope change D that crosses a pixel edge is then wrong by at most D (x h)^2 / (16 width), taken over all templates
+// and knots relative to the template's mean; h keeps that below accuracy / 2.
+KnotTable knots(const SspLibrary&, double redshift, const std::string& medium, const WavelengthGrid& window,
+                float shiftMin, float shiftMax, double accuracy);
+
+// ---- ordering
+// ----------------------------------------------------------------------------------------------------------
+struct BinnedStars {
+    Buffer<StarRecord> stars;      // ordered by spaxel, then by bin of shift, then as read
+    Buffer<std::uint32_t> source;  // index into Stars
+    Buffer<std::uint64_t> start;   // [nSpaxels + 1] first star of each spaxel
+};
+BinnedStars bin(Host, const Stars&, Projected&&, std::size_t nSpaxels, const KnotTable&);
+
+// ---- spectra
+// -----------------------------------------------------------------------------------------------------------
+// out[spaxel][pixel] = scale * sum over stars of mass * (exact average of the shifted spectrum over the pixel), for
+// spectra of window.size pixels, `stride` floats apart. The window must lie inside the
+// one the table was made for.
+void accumulate(Host, const BinnedStars&, const KnotTable&, const WavelengthGrid& window, double scale, float* out,
+                std::size_t stride);
+
+// RUBIX's convention (compat): spectra interpolated at the pixel centres, then scaled as a whole by T/N, with T the sum
+// of S delta over the shifted SSP samples inside [first, last centre] (delta: backward differences, 0 for the first
+// sample) and N the sum of g width over all pixels but the first. Stars outside the library's grid are dark.
+void accumulateRubix(Host, const BinnedStars&, const SspLibrary&, double redshift, const WavelengthGrid&, float* out,
+                     std::size_t stride);
+
+// ---- instrument
+// -------------------------------------------------------------------------------------------------------- Separable
+// kernels sum_c outer(taps_c, taps_c), or one full 2-D kernel; taps by group of wavelength pixels (one group where the
+// PSF does not depend on wavelength).
+struct PsfKernel {
+    std::size_t radius = 0;
+    std::vector<std::vector<float>> separable;  // [component] taps of 2 radius + 1; their outer squares are summed
+    std::vector<float> full;                    // [2 radius + 1]^2 row-major [dy][dx]; used where separable is empty
+};
+struct Psf {
+    std::size_t radius = 0;  // the widest of the kernels
+    std::vector<PsfKernel> kernels;
+    std::vector<std::uint32_t> kernelOfPixel;  // empty: kernel 0 everywhere
+    bool padded = true;                        // stars outside the field shine in
+};
+// Kernels sum to 1; Gaussians integrate over the spaxel and end at 5 sigma, Moffats at 99.9 % of their flux. A kernel
+// group's FWHM stays within 0.2 % of the pixel's own.
+// image: of kind fits, else nullptr.
+Psf makePsf(const PsfConfig&, const Image* image, const WavelengthGrid&, double spaxelArcsec);
+// In place on work[(n + 2 pad)^2][stride]: afterwards the inner n x n spaxels (at their places in the padded grid) hold
+// the convolved image of pixels [0, count). firstPixel: of pixel 0 in the wavelength grid the Psf was made for.
+// `work` must own 32 floats behind its last spectrum: whole vectors are read.
+void convolvePsf(Host, const Psf&, std::size_t n, std::size_t pad, std::size_t count, std::ptrdiff_t firstPixel,
+                 float* work, std::size_t stride);
+
+// A pixel's flux is spread over its neighbours with the Gaussian of the pixel's own width: weights w[k][d], d = -radius
+// ... radius, normalised per source pixel k, so that flux is conserved.
+struct Lsf {
+    std::size_t radius = 0;
+    bool constant = false;       // taps[d] serve every pixel
+    std::vector<float> taps;     // gather form: [2 radius + 1] or [2 radius + 1][size of the window]
+    double coarserFraction = 0;  // of pixels where the library is coarser than the instrument
+};
+// For pixels of `grid` extended by Lsf::radius on both sides.
+// table: where lsf.table is given, else nullptr.
+Lsf makeLsf(const LsfConfig&, const LineWidthTable* table, const WavelengthGrid& grid, const SspLibrary&,
+            double redshift);
+// RUBIX's: the Gaussian sampled at -12 ... 12 pixels.
+Lsf makeRubixLsf(double sigma, double step);
+// out[j] = sum_d taps in[j + d], j in [0, count); in has `radius` more pixels on both sides.
+// gridSize, first: pixels of the grid the Lsf was made for, and which of them j = 0 is.
+void convolveLsf(const Lsf&, std::size_t gridSize, std::size_t first, std::size_t count, const float* in, float* out);
+
+// ---- maps, noise
+// ------------------------------------------------------------------------------------------------------- Sums over the
+// stars of each spaxel, before the PSF; NaN where a mean has no weight. mask: spaxels inside the aperture.
+struct MapResult {
+    std::vector<Map> maps;
+    std::uint64_t stars = 0;
+    double mass = 0;                                       // [Msun]
+    double luminosity = 0;                                 // [Lsun] in the band
+    std::uint64_t clampedAge = 0, clampedMetallicity = 0;  // stars outside the library's grid
+    double clampedMass = 0;                                // [Msun] of stars outside in either
+};
+// The stars are binned on the padded grid; the maps and the mask cover the field without its padding.
+MapResult maps(Host, const BinnedStars&, const Stars&, const GalaxyFrame&, const KnotTable&, double redshift,
+               const WavelengthGrid&, std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask);
+
+// Adds noise to flux and fills variance; NaN spaxels stay NaN. Definitions: physics/noise.hpp.
+void addNoise(Host, const NoiseConfig&, const WavelengthGrid&, const SpaxelGrid&, std::int64_t galaxy,
+              std::uint32_t view, Cube& flux, Cube& variance);
+
+}  // namespace tessera

@@ -1,0 +1,65 @@
+// The hot loops, compiled once per instruction set (src/CMakeLists.txt) and chosen at run time by simdKernels().
+// Plain pointers only: nothing inline from the standard library may leak out of these translation units.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tessera/model/star_record.hpp"
+
+namespace tessera::simd {
+
+// One spaxel's spectrum: see accumulate() in stages.hpp for the meaning.
+struct SpectrumArgs {
+    const StarRecord* stars;  // of the spaxel, ordered by shift bin
+    std::size_t count;
+    float shiftStep, shiftMin;  // bins: floor((shift - shiftMin) / shiftStep)
+    const float* flux;          // [template][stride]
+    std::size_t fluxStride;
+    int nAge;     // templates from one metallicity to the next; 0: the library has one metallicity
+    int ageStep;  // 1, or 0 for a library of one age
+    const double* position;
+    const double* inverseStep;
+    std::size_t knots;
+    const double* lnPosition;  // ln(position); nullptr on a linear grid
+    const double* edges;       // [pixels + 1]
+    std::size_t pixels;
+    double inverseWidth;  // pixel of x: floor((x - edges[0]) inverseWidth); where log of ln x
+    double scale;
+    float* out;       // [pixels]
+    double* scratch;  // scratchDoubles(knots, pixels), 64-byte aligned
+};
+
+constexpr std::size_t scratchDoubles(std::size_t knots, std::size_t pixels) {
+    return (pixels + 2) * 4 + 5 * (knots + 32);
+}
+
+struct Kernels {
+    const char* name;
+    void (*spectrum)(const SpectrumArgs&);
+    // out[i] += tap * in[i]
+    void (*axpy)(float tap, const float* in, float* out, std::size_t n);
+    // out[j] = sum_d taps[d] in[j + d], d < width
+    void (*filter)(const float* taps, std::size_t width, const float* in, float* out, std::size_t n);
+    // the same with taps[d * tapStride + j]
+    void (*filterVarying)(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out,
+                          std::size_t n);
+    // out[c][i] = sum_d taps[d] in[c + d][i] for lanes i < lanes; rows `stride` floats apart
+    void (*columns)(const float* taps, std::size_t width, const float* in, std::size_t inStride, float* out,
+                    std::size_t outStride, std::size_t count, std::size_t lanes, bool add);
+};
+
+const Kernels& kernels();                     // the best this CPU has; TESSERA_SIMD=baseline|avx2|avx512 overrides
+const Kernels* kernelsOf(const char* level);  // nullptr: not compiled or not supported here
+
+namespace baseline {
+extern const Kernels table;
+}
+namespace avx2 {
+extern const Kernels table;
+}
+namespace avx512 {
+extern const Kernels table;
+}
+
+}  // namespace tessera::simd

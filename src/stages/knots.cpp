@@ -1,0 +1,87 @@
+#include <algorithm>
+#include <cmath>
+
+#include "tessera/core/error.hpp"
+#include "tessera/physics/doppler.hpp"
+#include "tessera/stages.hpp"
+
+namespace tessera {
+
+namespace {
+
+// Observed wavelength of a library wavelength at shift 0, in the telescope's medium. The redshift acts in vacuum; a
+// library that states no medium is taken to be in the telescope's.
+double observed(double rest, const std::string& from, const std::string& to, double redshift) {
+    if (from == "unstated") return rest * (1 + redshift);
+    const double vacuum = (from == "air" ? vacuumOfAir(rest) : rest) * (1 + redshift);
+    return to == "air" ? airOfVacuum(vacuum) : vacuum;
+}
+
+// Largest |D| x^2 / (16 width) over knots, relative to the template's mean flux density.
+double kinkError(const double* flux, const std::vector<double>& x, const WavelengthGrid& window) {
+    const std::size_t n = x.size();
+    double mean = 0, worst = 0, before = 0;
+    for (std::size_t m = 0; m + 1 < n; ++m) mean += 0.5 * (flux[m] + flux[m + 1]) * (x[m + 1] - x[m]);
+    mean /= x[n - 1] - x[0];
+    if (!(mean > 0)) return 0;
+    for (std::size_t m = 0; m + 1 < n; ++m) {
+        const double slope = (flux[m + 1] - flux[m]) / (x[m + 1] - x[m]);
+        if (m > 0) {
+            const double width = window.log ? x[m] * std::log(10.0) * window.step : window.step;
+            worst = std::max(worst, std::fabs(slope - before) * x[m] * x[m] / (16 * width));
+        }
+        before = slope;
+    }
+    return worst / mean;
+}
+
+}  // namespace
+
+KnotTable knots(const SspLibrary& library, double redshift, const std::string& medium, const WavelengthGrid& window,
+                float shiftMin, float shiftMax, double accuracy) {
+    expects(window.size > 0 && shiftMin <= shiftMax, "a wavelength window and an ordered range of shifts");
+    const std::size_t all = library.nLambda();
+    std::vector<double> x(all);
+    for (std::size_t m = 0; m < all; ++m) x[m] = observed(library.wavelength[m], library.medium, medium, redshift);
+    // From the last knot that is left of the window under every shift to the first that is right of it.
+    const double left = window.edge(0) * std::exp(-double(shiftMax)),
+                 right = window.edge(double(window.size)) * std::exp(-double(shiftMin));
+    std::size_t first = std::size_t(std::upper_bound(x.begin(), x.end(), left) - x.begin());
+    first = first > 0 ? first - 1 : 0;
+    std::size_t last = std::size_t(std::lower_bound(x.begin(), x.end(), right) - x.begin());
+    last = std::max(std::min(last, all - 1), first);
+
+    KnotTable t;
+    t.position.assign(x.begin() + std::ptrdiff_t(first), x.begin() + std::ptrdiff_t(last) + 1);
+    const std::size_t n = t.size();
+    t.lnPosition.resize(n);
+    t.inverseStep.assign(n, 0);
+    for (std::size_t m = 0; m < n; ++m) t.lnPosition[m] = std::log(t.position[m]);
+    for (std::size_t m = 0; m + 1 < n; ++m) t.inverseStep[m] = 1 / (t.position[m + 1] - t.position[m]);
+    t.stride = (n + 15) / 16 * 16;
+    t.nAge = narrow<int>(library.nAge());
+    t.nZ = narrow<int>(library.nZ());
+    t.logAgeGyr.resize(library.nAge());
+    for (std::size_t a = 0; a < library.nAge(); ++a) t.logAgeGyr[a] = library.logAge[a] - 9;
+    t.zAxis.resize(library.nZ());
+    for (std::size_t z = 0; z < library.nZ(); ++z) t.zAxis[z] = std::log10(library.metallicity[z]);
+
+    t.flux = Buffer<float>(library.nTemplates() * t.stride + 32, 0.0F);  // whole vectors are read from any knot on
+    double worst = 0;
+    for (std::size_t k = 0; k < library.nTemplates(); ++k) {
+        const double* source = library.spectrum(k) + first;
+        float* row = t.flux.data() + k * t.stride;
+        for (std::size_t m = 0; m < t.stride; ++m) {
+            const float value = m < n ? float(source[m]) : 0.0F;
+            row[m] = std::fabs(value) < 1e-30F ? 0.0F : value;  // denormal floats would slow every sum down
+        }
+        if (n > 1) worst = std::max(worst, kinkError(source, t.position, window));
+    }
+    t.shiftMin = shiftMin;
+    t.shiftMax = shiftMax;
+    t.shiftStep = worst > 0 ? std::sqrt(0.5 * accuracy / worst) : 1e-3;
+    t.shiftStep = std::clamp(t.shiftStep, 1e-8, 1e-3);
+    return t;
+}
+
+}  // namespace tessera
