@@ -51,6 +51,7 @@ struct RunOptions {
     bool quiet = false;
     int verbosity = 0;
     bool progress = true;
+    unsigned shard = 0, shards = 1;  // of the chosen galaxies, part `shard` (from 0) of `shards`
 };
 
 // Every galaxy and view of the configuration. Galaxies are dealt to the ranks of MPI's world in turn.

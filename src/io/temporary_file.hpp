@@ -1,0 +1,28 @@
+// A file that appears under its final name only when complete.
+#pragma once
+
+#include <string>
+
+namespace tessera {
+
+// Holds the temporary name beside the final one; commit() renames, destruction without it removes.
+class TemporaryFile {
+public:
+    // Error where the directory of the final name is absent.
+    explicit TemporaryFile(std::string finalName);
+    // The same temporary file as another process named it: not removed by this object.
+    TemporaryFile(std::string finalName, long creatorPid);
+    ~TemporaryFile();
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+    const std::string& name() const noexcept { return name_; }  // "cubes.hdf5.tmp.4711"
+    const std::string& finalName() const noexcept { return final_; }
+    void commit();  // the file must be closed
+
+private:
+    std::string final_, name_;
+    bool owned_ = false;
+};
+
+}  // namespace tessera
