@@ -100,6 +100,9 @@ public:
     void writeRows(hsize_t first, hsize_t count, const T* in) const;
     template <class T>
     void writeAll(const T* in) const;
+    // writeAll for a chunked dataset of rank 3: the chunks are shuffled and deflated by all threads at once and stored as
+    // HDF5's own filters, which run on one thread, would have stored them. The calling thread alone calls HDF5.
+    void writeAllParallel(const float* in) const;
     // Hyperslab of any rank.
     template <class T>
     void writeSlab(std::span<const hsize_t> start, std::span<const hsize_t> count, const T* in) const;

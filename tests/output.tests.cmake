@@ -1,0 +1,2 @@
+# The cube file, FITS export and SSP libraries.
+tessera_test(cube_file)

@@ -1,0 +1,299 @@
+#include <hdf5.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "cube_samples.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/io/cube_file.hpp"
+#include "tessera/io/hdf5.hpp"
+
+using namespace tessera;
+using samples::makeCube;
+using samples::sameBytes;
+using samples::Scratch;
+
+namespace {
+
+CubeFileHeader makeHeader(const WavelengthGrid& grid, int compression) {
+    CubeFileHeader header;
+    header.version = "1.2.3";
+    header.commit = "abc";
+    header.config = R"({"telescope": {"name": "MUSE"}})";
+    header.sspSha256 = "00ff";
+    header.snapshot = "some/where";
+    header.backend = "cpu";
+    header.ranks = 3;
+    header.wavelength = grid;
+    header.compression = compression;
+    return header;
+}
+
+void writeFile(const std::string& path, const GalaxyCube& cube, int compression) {
+    CubeFileWriter writer(path, makeHeader(cube.wavelength, compression));
+    writer.write(cube);
+    writer.finish({cube.report});
+}
+
+const std::size_t sides[] = {1, 7, 8, 9, 25};
+const std::size_t lengths[] = {1, 2, 511, 512, 513};
+
+}  // namespace
+
+TEST_CASE("cubes come back as they went in") {
+    const Scratch scratch;
+    for (const std::size_t side : sides)
+        for (const std::size_t length : lengths)
+            for (const int compression : {0, 4}) {
+                INFO(side << " spaxels a side, " << length << " wavelengths, compression " << compression);
+                const GalaxyCube cube = makeCube(side, side, {4750, 1.25, length, false});
+                const std::string path = scratch.file("cubes.hdf5");
+                writeFile(path, cube, compression);
+                const GalaxyCube back = readGalaxyCube(path, 7);
+                CHECK(sameBytes(back.flux.data, cube.flux.data));
+                CHECK(sameBytes(back.variance.data, cube.variance.data));
+                CHECK(back.wavelength == cube.wavelength);
+                CHECK(back.unit == cube.unit);
+                REQUIRE(back.maps.size() == 3);
+                CHECK(back.maps[1].name == "stars");
+                CHECK(back.maps[0].unit == "Msun");
+                CHECK(back.maps[2].data == cube.maps[1].data);
+            }
+}
+
+TEST_CASE("a cube of ten thousand spectra, not square") {
+    const Scratch scratch;
+    const GalaxyCube cube = makeCube(100, 99, {3600, 1e-4, 130, true});
+    writeFile(scratch.file("a.hdf5"), cube, 1);
+    const GalaxyCube back = readGalaxyCube(scratch.file("a.hdf5"), 7);
+    CHECK(sameBytes(back.flux.data, cube.flux.data));
+    CHECK(back.wavelength == cube.wavelength);
+}
+
+// HDF5's own read, without Tessera's layer, and its own filters on a chunk.
+TEST_CASE("the stored chunks are those of HDF5's filter pipeline") {
+    const Scratch scratch;
+    const GalaxyCube cube = makeCube(25, 25, {4750, 1.25, 513, false});
+    const std::string path = scratch.file("cubes.hdf5");
+    writeFile(path, cube, 4);
+    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+    const hid_t set = H5Dopen2(file, "/galaxies/7/flux", H5P_DEFAULT);
+    REQUIRE(set >= 0);
+    const hid_t list = H5Dget_create_plist(set);
+    REQUIRE(H5Pget_nfilters(list) == 2);
+    hsize_t chunk[3];
+    REQUIRE(H5Pget_chunk(list, 3, chunk) == 3);
+    CHECK(chunk[0] * chunk[1] * chunk[2] <= 8 * 8 * 512);
+    std::vector<float> values(cube.flux.data.size());
+    REQUIRE(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
+    CHECK(std::memcmp(values.data(), cube.flux.data.data(), values.size() * sizeof(float)) == 0);
+
+    // The same values through H5Dwrite: the same bytes on disk, but for what lies beyond the array's end.
+    const std::string other = scratch.file("plain.hdf5");
+    const hid_t plain = H5Fcreate(other.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t space = H5Dget_space(set);
+    const hid_t same = H5Dcreate2(plain, "flux", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    REQUIRE(H5Dwrite(same, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
+    H5Fflush(plain, H5F_SCOPE_GLOBAL);
+    const hsize_t offset[3] = {0, 0, 0};
+    hsize_t mine = 0, theirs = 0;
+    REQUIRE(H5Dget_chunk_storage_size(set, offset, &mine) >= 0);
+    REQUIRE(H5Dget_chunk_storage_size(same, offset, &theirs) >= 0);
+    REQUIRE(mine == theirs);
+    CHECK(mine < chunk[0] * chunk[1] * chunk[2] * sizeof(float));
+    std::vector<unsigned char> a(mine), b(mine);
+    std::uint32_t mask = 1;
+    REQUIRE(H5Dread_chunk(set, H5P_DEFAULT, offset, &mask, a.data()) >= 0);
+    CHECK(mask == 0);
+    REQUIRE(H5Dread_chunk(same, H5P_DEFAULT, offset, &mask, b.data()) >= 0);
+    CHECK(a == b);
+    H5Dclose(same);
+    H5Sclose(space);
+    H5Fclose(plain);
+    H5Pclose(list);
+    H5Dclose(set);
+    H5Fclose(file);
+}
+
+TEST_CASE("attributes and catalogue hold every number of the report") {
+    const Scratch scratch;
+    const WavelengthGrid grid{4750, 1.25, 5, false};
+    const GalaxyCube first = makeCube(3, 3, grid, 7), second = makeCube(3, 3, grid, 7, 1);
+    GalaxyReport skipped;
+    skipped.subhalo = 9;
+    skipped.status = "skipped: 3 stars, fewer than min_stars";
+    const std::string path = scratch.file("cubes.hdf5");
+    {
+        CubeFileWriter writer(path, makeHeader(grid, 4));
+        writer.write(first);
+        writer.write(second);
+        CHECK_THROWS_WITH(writer.write(second), Catch::Contains("subhalo 7 view 1") && Catch::Contains(path));
+        writer.finish({first.report, second.report, skipped});
+    }
+    const h5::File file = h5::File::openRead(path);
+    const h5::Group root = file.root();
+    for (const char* name : {"tessera_version", "commit", "config", "ssp_sha256", "snapshot", "created", "backend"})
+        CHECK(root.attributeString(name).value_or("") != "");
+    CHECK(root.attribute<int>("ranks") == 3);
+    CHECK(configInFile(path) == makeHeader(grid, 4).config);
+    CHECK(galaxiesInFile(path) == std::vector<std::int64_t>{7});
+
+    const h5::Group view = root.group("galaxies/7/view_1"), catalogue = root.group("catalog");
+    const char* scalars[] = {
+        "subhalo", "redshift",          "D_L_Mpc",       "D_A_Mpc",       "kpc_per_arcsec",        "spaxel_arcsec",
+        "n_stars", "n_stars_in_field",  "mass_in_field", "n_clamped_age", "n_clamped_metallicity", "mass_clamped",
+        "n_wind",  "luminosity_in_band"};
+    const double expected[] = {7, 0.1, 475.5, 393, 2, 0.2, 5e9, 4000, 1.5e10, 3, 2, 4e6, 11, 1e9};
+    for (std::size_t i = 0; i < std::size(scalars); ++i) {
+        INFO(scalars[i]);
+        CHECK(view.attribute<double>(scalars[i]) == expected[i]);
+        const auto column = catalogue.dataset(scalars[i]).readAll<double>();
+        REQUIRE(column.size() == 3);
+        CHECK(column[1] == expected[i]);
+    }
+    CHECK(view.attributeArray<double>("rotation") == std::vector<double>{0, 1, 2, 3, 4, 5, 6, 7, 8});
+    CHECK(view.attributeArray<double>("centre") == std::vector<double>{1e4, 2e4, 3e4});
+    CHECK(view.attributeArray<double>("systemic_velocity") == std::vector<double>{-100, 50, 25});
+    CHECK(catalogue.dataset("rotation").shape() == std::vector<hsize_t>{3, 3, 3});
+    CHECK(catalogue.dataset("centre").readAll<double>()[4] == 2e4);
+    CHECK(catalogue.dataset("subhalo").readAll<std::int64_t>() == std::vector<std::int64_t>{7, 7, 9});
+    CHECK(catalogue.dataset("view").readAll<int>() == std::vector<int>{0, 1, 0});
+    CHECK(catalogue.dataset("seconds").readAll<double>()[0] == 1.25);
+    CHECK(catalogue.readStrings("status") == std::vector<std::string>{"ok", "ok", skipped.status});
+    const GalaxyReport back = readGalaxyCube(path, 7, 1).report;
+    CHECK(back.nStars == 5000000000ULL);
+    CHECK(back.rotation.row[1].z == 5);
+    CHECK(back.view == 1);
+}
+
+TEST_CASE("an empty catalogue and a file without galaxies") {
+    const Scratch scratch;
+    const std::string path = scratch.file("cubes.hdf5");
+    CubeFileWriter writer(path, makeHeader({4750, 1.25, 5, false}, 4));
+    writer.finish({});
+    CHECK(galaxiesInFile(path).empty());
+    CHECK_THROWS_WITH(readGalaxyCube(path, 1), Catch::Contains("no galaxy 1") && Catch::Contains("none"));
+}
+
+TEST_CASE("writers that take turns fill one file") {
+    const Scratch scratch;
+    const WavelengthGrid grid{4750, 1.25, 5, false};
+    const std::string path = scratch.file("cubes.hdf5");
+    const GalaxyCube first = makeCube(3, 3, grid, 1), second = makeCube(3, 3, grid, 2);
+    CubeFileWriter maker(path, makeHeader(grid, 4));
+    maker.suspend();
+    {
+        CubeFileWriter guest = CubeFileWriter::join(path, makeHeader(grid, 4), getpid());
+        CHECK_THROWS_AS(guest.write(second), Error);  // still suspended
+        guest.resume();
+        guest.write(second);
+        guest.suspend();
+    }
+    CHECK_FALSE(std::filesystem::exists(path));
+    maker.resume();
+    maker.write(first);
+    maker.finish({first.report, second.report});
+    CHECK(galaxiesInFile(path) == std::vector<std::int64_t>{1, 2});
+    CHECK(sameBytes(readGalaxyCube(path, 2).flux.data, second.flux.data));
+    CHECK(scratch.count() == 1);
+}
+
+TEST_CASE("nothing stands under the final name before finish") {
+    const Scratch scratch;
+    const WavelengthGrid grid{4750, 1.25, 5, false};
+    const std::string path = scratch.file("cubes.hdf5");
+    {
+        CubeFileWriter writer(path, makeHeader(grid, 4));
+        writer.write(makeCube(3, 3, grid));
+        CHECK_FALSE(std::filesystem::exists(path));
+        CHECK(scratch.count() == 1);
+    }
+    CHECK(scratch.count() == 0);
+
+    // A killed writer cannot clean up, but an older complete file survives it.
+    writeFile(path, makeCube(3, 3, grid, 1), 4);
+    const pid_t child = fork();
+    if (child == 0) {
+        CubeFileWriter writer(path, makeHeader(grid, 4));
+        writer.write(makeCube(3, 3, grid, 2));
+        raise(SIGKILL);
+    }
+    int state = 0;
+    waitpid(child, &state, 0);
+    CHECK(WIFSIGNALED(state));
+    CHECK(galaxiesInFile(path) == std::vector<std::int64_t>{1});
+}
+
+TEST_CASE("a full disk is reported and leaves nothing") {
+    const Scratch scratch;
+    const WavelengthGrid grid{4750, 1.25, 500, false};
+    const std::string path = scratch.file("cubes.hdf5");
+    for (const rlim_t limit : {0, 600, 4096, 100000, 2000000}) {
+        INFO("limit " << limit);
+        const pid_t child = fork();
+        if (child == 0) {
+            std::signal(SIGXFSZ, SIG_IGN);
+            const rlimit bytes{limit, limit};
+            setrlimit(RLIMIT_FSIZE, &bytes);
+            int code = 1;
+            try {
+                writeFile(path, makeCube(40, 40, grid), 0);
+            } catch (const Error& error) {
+                code = std::string(error.what()).find(path + "'") != std::string::npos ? 0 : 2;
+            }
+            std::_Exit(code);
+        }
+        int state = 0;
+        waitpid(child, &state, 0);
+        REQUIRE(WIFEXITED(state));
+        CHECK(WEXITSTATUS(state) == 0);
+        CHECK(scratch.count() == 0);
+    }
+}
+
+TEST_CASE("unwritable names and damaged files") {
+    const Scratch scratch;
+    const WavelengthGrid grid{4750, 1.25, 5, false};
+    const auto header = makeHeader(grid, 4);
+    CHECK_THROWS_WITH(CubeFileWriter(scratch.file("no/cubes.hdf5"), header), Catch::Contains("no directory"));
+    CHECK_THROWS_WITH(CubeFileWriter(scratch.file(""), header), Catch::Contains("directory"));
+    const std::string path = scratch.file("cubes.hdf5");
+    writeFile(path, makeCube(3, 3, grid), 4);
+    CHECK_THROWS_WITH(readGalaxyCube(path, 8), Catch::Contains("no galaxy 8") && Catch::Contains("holds 7"));
+    CHECK_THROWS_WITH(readGalaxyCube(path, 7, 2), Catch::Contains("no view 2"));
+    CHECK_THROWS_WITH(galaxiesInFile(scratch.file("none.hdf5")), Catch::Contains("none.hdf5"));
+    const auto damage = [&](const char* name, const auto& action, const char* message) {
+        const std::string bad = scratch.file(name);
+        std::filesystem::copy_file(path, bad);
+        {
+            h5::File file = h5::File::openReadWrite(bad);
+            action(file.root());
+            file.close();
+        }
+        CHECK_THROWS_WITH(readGalaxyCube(bad, 7), Catch::Contains(bad) && Catch::Contains(message));
+    };
+    const std::vector<float> values(100, 1.f);
+    damage(
+        "wavelength.hdf5",
+        [](const h5::Group& root) {
+            const double crooked[5] = {1, 2, 2, 4, 5};
+            root.dataset("wavelength").writeAll(crooked);
+        },
+        "wavelength");
+    damage(
+        "map.hdf5",
+        [&](const h5::Group& root) {
+            root.write("galaxies/7/maps/more", {2, 2}, values.data());
+        },
+        "maps/more");
+    damage(
+        "rotation.hdf5",
+        [&](const h5::Group& root) {
+            root.group("galaxies/7").setAttributeArray<double>("rotation", {1, 2, 3, 4});
+        },
+        "rotation");
+}
