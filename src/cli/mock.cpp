@@ -1,18 +1,15 @@
 #include <fmt/format.h>
 
-#include <boost/program_options.hpp>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <iostream>
+#include <limits>
 
-#include "cli/commands.hpp"
-#include "tessera/comm/comm.hpp"
+#include "cli/options.hpp"
 #include "tessera/mock.hpp"
 
 namespace tessera::cli {
-
-namespace po = boost::program_options;
 
 namespace {
 
@@ -80,17 +77,9 @@ std::string sizeOf(std::uint64_t bytes) {
 ExitCode mockCommand(const Arguments& arguments) {
     Texts t;
     const po::options_description options = describe(t);
-    po::variables_map given;
-    try {
-        const po::positional_options_description noPositional;
-        po::store(po::command_line_parser(arguments).options(options).positional(noPositional).run(), given);
-        po::notify(given);
-    } catch (const po::error& e) {
-        throw ConfigError(fmt::format("mock: {}; see tessera mock --help", e.what()));
-    }
-    const Comm world = Comm::world();
+    const po::variables_map given = parseOptions("mock", arguments, options);
     if (given.count("help")) {
-        if (world.rank() == 0) printHelp(options);
+        printHelp(options);
         return ExitCode::ok;
     }
     if (t.output.empty()) throw ConfigError("mock: --output DIR is required; see tessera mock --help");
@@ -104,19 +93,14 @@ ExitCode mockCommand(const Arguments& arguments) {
     o.seed = parseCount("seed", t.seed, 0, std::numeric_limits<std::uint64_t>::max());
     o.force = given.count("force") > 0;
 
-    // Under mpirun the first rank writes; the others wait for it. If it fails, main takes all of them down.
-    if (world.rank() == 0) {
-        const auto start = std::chrono::steady_clock::now();
-        const MockReport r = makeMock(o);
-        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-        std::cout << fmt::format(
-            "{}: snapshot {} at z = {:.2f}: {} subhalos in {} groups, {} star particles ({} of them wind), {} gas "
-            "cells\n"
-            "{} files, {} in {:.1f} s; config: \"snapshot\": {{\"path\": \"{}\", \"number\": {}}}\n",
-            o.output, o.snapshot, r.redshift, r.subhalos, r.groups, r.stars, r.wind, r.gas, r.files, sizeOf(r.bytes),
-            seconds.count(), r.basePath, o.snapshot);
-    }
-    world.barrier();
+    const auto start = std::chrono::steady_clock::now();
+    const MockReport r = makeMock(o);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    std::cout << fmt::format(
+        "{}: snapshot {} at z = {:.2f}: {} subhalos in {} groups, {} star particles ({} of them wind), {} gas cells\n"
+        "{} files, {} in {:.1f} s; config: \"snapshot\": {{\"path\": \"{}\", \"number\": {}}}\n",
+        o.output, o.snapshot, r.redshift, r.subhalos, r.groups, r.stars, r.wind, r.gas, r.files, sizeOf(r.bytes),
+        seconds.count(), r.basePath, o.snapshot);
     return ExitCode::ok;
 }
 

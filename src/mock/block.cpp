@@ -7,10 +7,10 @@ namespace tessera::mock {
 
 namespace {
 
-constexpr FieldUnits none{0, 0, 0, 0, 0, 0};
-constexpr FieldUnits length{1, -1, 1, 0, 0, 3.085678e21};
-constexpr FieldUnits mass{0, -1, 0, 1, 0, 1.989e43};
-constexpr FieldUnits velocity{0.5, 0, 0, 0, 1, 1e5};
+constexpr FieldUnits pureNumber{0, 0, 0, 0, 0, 0};
+constexpr FieldUnits lengthUnits{1, -1, 1, 0, 0, 3.085678e21};
+constexpr FieldUnits massUnits{0, -1, 0, 1, 0, 1.989e43};
+constexpr FieldUnits velocityUnits{0.5, 0, 0, 0, 1, 1e5};
 
 constexpr double massUnit = 1e10;  // [Msun/h]
 
@@ -136,28 +136,28 @@ std::uint64_t rowsOf(const std::vector<Segment>& segments) {
 Block makeBlock(Type type, std::size_t capacity, bool fullSnapshot) {
     Block b;
     b.type = type;
-    b.coordinates = {"Coordinates", 3, length, std::vector<double>(3 * capacity)};
-    b.ids = {"ParticleIDs", 1, none, std::vector<std::uint64_t>(capacity)};
+    b.coordinates = {"Coordinates", 3, lengthUnits, std::vector<double>(3 * capacity)};
+    b.ids = {"ParticleIDs", 1, pureNumber, std::vector<std::uint64_t>(capacity)};
     const auto add = [&](const char* name, std::size_t width, const FieldUnits& units, bool present = true) {
         b.fields.push_back({name, width, units, std::vector<float>(present ? width * capacity : 0)});
     };
-    add("Velocities", 3, velocity);
-    add("Masses", 1, mass);
+    add("Velocities", 3, velocityUnits);
+    add("Masses", 1, massUnits);
     if (type == starType) {
-        add("GFM_InitialMass", 1, mass);
-        add("GFM_Metallicity", 1, none);
-        add("GFM_StellarFormationTime", 1, none);
-        add("GFM_Metals", 10, none, fullSnapshot);
-        add("StellarHsml", 1, length);
+        add("GFM_InitialMass", 1, massUnits);
+        add("GFM_Metallicity", 1, pureNumber);
+        add("GFM_StellarFormationTime", 1, pureNumber);
+        add("GFM_Metals", 10, pureNumber, fullSnapshot);
+        add("StellarHsml", 1, lengthUnits);
     } else {
         add("Density", 1, {-3, 2, -3, 1, 0, 6.76991e-22});
         add("InternalEnergy", 1, {0, 0, 0, 0, 2, 1e10});
-        add("ElectronAbundance", 1, none);
+        add("ElectronAbundance", 1, pureNumber);
         add("StarFormationRate", 1, {0, 0, -1, 1, 1, 6.30287e25});
-        add("GFM_Metallicity", 1, none);
-        add("GFM_Metals", 10, none, fullSnapshot);
+        add("GFM_Metallicity", 1, pureNumber);
+        add("GFM_Metals", 10, pureNumber, fullSnapshot);
     }
-    add("SubfindHsml", 1, length, fullSnapshot);
+    add("SubfindHsml", 1, lengthUnits, fullSnapshot);
     return b;
 }
 
