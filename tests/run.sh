@@ -36,7 +36,7 @@ if [ $quick = no ]; then
   say "build with sanitizers"
   jobs/build.sh asan -- -DTESSERA_BENCHMARKS=OFF
   say "tests with sanitizers"
-  export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:${ASAN_OPTIONS:-}"
+  export ASAN_OPTIONS="detect_leaks=1:fast_unwind_on_malloc=0:strict_string_checks=1:${ASAN_OPTIONS:-}"
   export LSAN_OPTIONS="suppressions=$TOP/tests/lsan.supp:print_suppressions=0"
   export UBSAN_OPTIONS="print_stacktrace=1"
   ctest --preset asan -j2 -LE python || failed=1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The layers of docs/design.md, enforced: who may include whom, and which calls live where.
+"""The layers of docs/design.md, enforced: who may include whom, and which calls live where; and a tidy tree.
 
     python3 tests/test_layers.py
 
@@ -99,6 +99,16 @@ def check_words(path, text):
             for m in FORBIDDEN_WORDS.finditer(text)]
 
 
+def check_links(path, text, exists):
+    """Links of a Markdown file to files that are not in the tree."""
+    faults = []
+    for match in re.finditer(r"\]\(([^)#\s]+)(#[^)]*)?\)", text):
+        target = match.group(1)
+        if "://" not in target and not exists(str(Path(path).parent / target)):
+            faults.append(f"{path}:{text.count(chr(10), 0, match.start()) + 1}: there is no {target}")
+    return faults
+
+
 def check_format(paths):
     """Files that clang-format would change; None where it is not installed."""
     program = shutil.which("clang-format")
@@ -149,6 +159,8 @@ def self_test():
         faults += [f"self-test: {source!r} was refused: {fault}" for fault in check_code(path, source)]
     if [f.split(":")[1] for f in check_words("a", "x\n// " + "TO" + "DO: later\n")] != ["2"] or check_words("a", "todos"):
         faults.append("self-test: the forbidden words are not found as they should be")
+    if len(check_links("docs/a.md", "[x](b.md) ![y](../c.png#z) [w](https://d.e)", {"docs/../c.png"}.__contains__)) != 1:
+        faults.append("self-test: a link to nowhere is not found, or a good one is refused")
     if bare("a /* \n\n */ b\n// c\nd").count("\n") != 4:
         faults.append("self-test: comments take lines away")
     return faults
@@ -175,6 +187,8 @@ def main():
     for path in paths:
         if path.endswith(TEXT):
             faults += check_words(path, (TREE / path).read_text(errors="replace"))
+        if path.endswith(".md"):
+            faults += check_links(path, (TREE / path).read_text(), lambda target: (TREE / target).exists())
     formatted = check_format([p for p in paths if p.endswith(CODE)])
     if formatted is None:
         print("clang-format is not installed: the format was not checked")
