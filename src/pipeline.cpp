@@ -236,7 +236,7 @@ GalaxyCube observe(Host exec, const Stars& stars, const GalaxyInput& input, cons
         project(exec, stars, f, input.boxSize, padded, rubix ? Doppler::exponential : c.spectra.doppler);
     if (instrument.hasPsf && !instrument.psf.padded) cropToField(projected, n, instrument.pad);
     if (!anyInMask(projected, mask, n, instrument.pad))
-        throw Error(
+        throw EmptyField(
             fmt::format("subhalo {}: none of its {} stars lies in the field of view ({} arcsec = {:.3g} kpc at "
                         "redshift {})",
                         input.subhalo.id, stars.size(), c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec, z));

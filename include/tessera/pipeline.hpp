@@ -42,6 +42,12 @@ Cosmology cosmologyOf(const CosmologyConfig&, const SnapshotInfo&);
 // them.
 std::vector<std::uint8_t> coveredPixels(const WavelengthGrid&, const SspLibrary&, double redshift, Outside);
 
+// No star of the galaxy lies in the field of view.
+class EmptyField : public Error {
+public:
+    using Error::Error;
+};
+
 // Centre, orient, project, accumulate, convolve, add noise: physics.md's steps 2 to 10 for one galaxy in one view.
 GalaxyCube observe(Host, const Stars&, const GalaxyInput&, const Config&, std::size_t view, const SspLibrary&,
                    const Cosmology&, const InstrumentTables& = {});

@@ -89,9 +89,12 @@ public:
 
     hsize_t size() const;  // number of values: product of the shape; Error where it overflows
 
-    // Reading a dataset of text or compounds is an Error, as is one that claims (much) more values than its stored
-    // bytes can hold, which a damaged file may. Rows [first, first + count) of the first axis, whole in the other axes,
-    // converted to T.
+    // Error where the shape claims far more values than the stored bytes can hold, as in a damaged file. Every read
+    // checks it; public for callers that allocate before they read.
+    void checkPlausible() const;
+
+    // Rows [first, first + count) of the first axis, whole in the other axes, converted to T. Reading a dataset of text
+    // or compounds is an Error.
     template <class T>
     void readRows(hsize_t first, hsize_t count, T* out) const;
     template <class T>
@@ -123,7 +126,6 @@ private:
     friend class Group;
     Dataset(Id id, std::string where);
     void checkNumeric() const;
-    void checkPlausible() const;
     void transfer(std::span<const hsize_t> start, std::span<const hsize_t> count, hid_t type, void* out,
                   const void* in) const;
     Id id_;

@@ -1,0 +1,47 @@
+// One dataset of a group of particles or galaxies: read in rows, converted to physical units, every value checked.
+#pragma once
+
+#include <limits>
+#include <string>
+
+#include "io/snapshot_header.hpp"
+#include "tessera/io/hdf5.hpp"
+
+namespace tessera::snapshots {
+
+// Values allowed, in physical units; not-a-number never is.
+struct Limits {
+    double low = -std::numeric_limits<float>::max();
+    double high = std::numeric_limits<float>::max();
+};
+inline constexpr Limits nonNegative{0, std::numeric_limits<float>::max()};
+
+class Column {
+public:
+    // Error where the dataset is absent, not of shape [rows] (width 1) or [rows, width], or larger than its file.
+    Column(const h5::Group&, const std::string& name, std::size_t width, std::uint64_t rows, Limits = {});
+    // Multiplies by the factor of the dataset's attributes or of the quantity's default.
+    Column in(const Units&, Quantity) &&;
+    Column scaledBy(double factor) &&;
+
+    // Rows [first, first + count) of all columns, or of column k alone. Error: file, dataset, row and value of the
+    // first that is out of limits.
+    template <class T>
+    void read(std::uint64_t first, std::uint64_t count, T* out) const;
+    template <class T>
+    void readComponent(std::size_t k, std::uint64_t first, std::uint64_t count, T* out) const;
+
+private:
+    template <class T>
+    void finish(std::uint64_t first, std::uint64_t count, std::size_t width, T* out) const;
+
+    h5::Dataset data_;
+    std::size_t width_;
+    Limits limits_;
+    double factor_ = 1;
+};
+
+// Particles of a type: rows of the dataset all others of its group must agree with.
+std::uint64_t rowsOf(const h5::Group&, const std::string& dataset);
+
+}  // namespace tessera::snapshots

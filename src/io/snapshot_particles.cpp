@@ -1,0 +1,227 @@
+#include "io/snapshot_particles.hpp"
+
+#include "io/snapshot_column.hpp"
+#include "tessera/core/error.hpp"
+#include "tessera/core/units.hpp"
+
+namespace tessera::snapshots {
+
+static_assert(sizeof(Vec3d) == 3 * sizeof(double) && sizeof(Vec3f) == 3 * sizeof(float));
+
+namespace {
+
+constexpr std::uint64_t blockRows = 1 << 15;
+constexpr Limits fraction{0, 1};
+constexpr Limits speed{-units::c_km_s, units::c_km_s};
+
+// A periodic box, with one box around it for positions that were left unwrapped; else any length up to a Gpc.
+Limits positionLimits(const SnapshotInfo& info) {
+    if (info.boxSize > 0) return {-info.boxSize, 2 * info.boxSize};
+    return {-1e6 * 1e3, 1e6 * 1e3};
+}
+
+// The first of the names that the group has; empty if none.
+std::string firstOf(const h5::Group& g, std::initializer_list<const char*> names) {
+    for (const char* n : names)
+        if (g.has(n)) return n;
+    return "";
+}
+
+std::string massField(const h5::Group& g) {
+    const std::string name = firstOf(g, {"GFM_InitialMass", "Masses"});
+    return name.empty() ? "GFM_InitialMass" : name;
+}
+
+std::string smoothingField(const h5::Group& g) {
+    return firstOf(g, {"StellarHsml", "SubfindHsml"});
+}
+
+std::uint64_t total(const std::vector<Piece>& pieces) {
+    std::uint64_t n = 0;
+    for (const Piece& p : pieces) n += p.count;
+    return n;
+}
+
+// Keeps the rows named in `keep` (ascending), in place.
+template <class T>
+void compact(T* values, const std::vector<std::uint32_t>& keep) {
+    for (std::size_t i = 0; i < keep.size(); ++i) values[i] = values[keep[i]];
+}
+
+}  // namespace
+
+const h5::File& FileCache::open(const std::string& path) {
+    if (!file_ || file_->path() != path) {
+        file_.reset();
+        file_ = h5::File::openRead(path);
+    }
+    return *file_;
+}
+
+ParticleReader::ParticleReader(const Header& header) : header_(header) {}
+
+const FormationClock& ParticleReader::clock() const {
+    if (!clock_) {
+        const SnapshotInfo& i = header_.info;
+        if (!i.hasCosmology)
+            throw Error(i.path + ":/Header: has no attribute Omega0, which the ages of the stars need");
+        clock_.emplace(Cosmology{i.h, i.omegaM, i.omegaL, -1, 0}, i.scaleFactor);
+    }
+    return *clock_;
+}
+
+void ParticleReader::checkStars(const h5::Group& g, std::uint64_t rows, std::vector<std::string>& notes) const {
+    const Units& u = header_.units;
+    Column(g, "Coordinates", 3, rows).in(u, Quantity::length);
+    Column(g, "Velocities", 3, rows).in(u, Quantity::velocity);
+    Column(g, "GFM_StellarFormationTime", 1, rows);
+    Column(g, "GFM_Metallicity", 1, rows);
+    const std::string mass = massField(g), smoothing = smoothingField(g);
+    Column(g, mass, 1, rows).in(u, Quantity::mass);
+    if (mass != "GFM_InitialMass")
+        notes.push_back("the stars have no GFM_InitialMass: their current Masses stand for the mass formed");
+    if (!smoothing.empty()) Column(g, smoothing, 1, rows).in(u, Quantity::length);
+    clock();
+}
+
+Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
+    for (const Piece& p : pieces)  // before anything is allocated
+        Column(files_.open(p.path).root().group(starGroup), "Coordinates", 3, p.rows);
+    const std::uint64_t n = total(pieces);
+    const Units& u = header_.units;
+    const double aMax = header_.info.scaleFactor * (1 + 1e-4);
+
+    Stars s;
+    s.position = Buffer<Vec3d>(n);
+    s.velocity = Buffer<Vec3f>(n);
+    s.mass = Buffer<float>(n);
+    s.age = Buffer<float>(n);
+    s.metallicity = Buffer<float>(n);
+    std::optional<std::string> mass, smoothing;
+    std::vector<double> birth(std::min(n, blockRows));
+    std::vector<std::uint32_t> keep;
+    std::uint64_t kept = 0, passed = 0;
+
+    for (const Piece& p : pieces) {
+        const auto g = files_.open(p.path).root().group(starGroup);
+        if (!mass) {
+            mass = massField(g);
+            smoothing = smoothingField(g);
+            if (!smoothing->empty()) s.smoothing = Buffer<float>(n);
+        }
+        const Column births(g, "GFM_StellarFormationTime", 1, p.rows, {-1e30, aMax});
+        const Column positions =
+            Column(g, "Coordinates", 3, p.rows, positionLimits(header_.info)).in(u, Quantity::length);
+        const Column velocities = Column(g, "Velocities", 3, p.rows, speed).in(u, Quantity::velocity);
+        const Column masses = Column(g, *mass, 1, p.rows, nonNegative).in(u, Quantity::mass);
+        const Column metals(g, "GFM_Metallicity", 1, p.rows, fraction);
+        std::optional<Column> lengths;
+        if (!smoothing->empty()) lengths = Column(g, *smoothing, 1, p.rows, nonNegative).in(u, Quantity::length);
+
+        for (std::uint64_t done = 0; done < p.count;) {
+            const std::uint64_t rows = std::min(blockRows, p.count - done), row = p.first + done;
+            births.read(row, rows, birth.data());
+            keep.clear();
+            for (std::uint32_t i = 0; i < rows; ++i) {
+                if (birth[i] > 0) {
+                    s.age[kept + keep.size()] = float(clock().age(birth[i]));
+                    keep.push_back(i);
+                } else {
+                    s.windRows.push_back(passed + i);
+                }
+            }
+            positions.read(row, rows, &s.position[kept].x);
+            velocities.read(row, rows, &s.velocity[kept].x);
+            masses.read(row, rows, &s.mass[kept]);
+            metals.read(row, rows, &s.metallicity[kept]);
+            if (lengths) lengths->read(row, rows, &s.smoothing[kept]);
+            if (keep.size() != rows) {
+                compact(&s.position[kept], keep);
+                compact(&s.velocity[kept], keep);
+                compact(&s.mass[kept], keep);
+                compact(&s.metallicity[kept], keep);
+                if (lengths) compact(&s.smoothing[kept], keep);
+            }
+            kept += keep.size();
+            passed += rows;
+            done += rows;
+        }
+    }
+    s.position.shrink(kept);
+    s.velocity.shrink(kept);
+    s.mass.shrink(kept);
+    s.age.shrink(kept);
+    s.metallicity.shrink(kept);
+    s.smoothing.shrink(kept);
+    return s;
+}
+
+namespace {
+
+// Appends the rows of a piece to a field that snapshots may lack; whether it is there is settled by the first piece.
+struct OptionalField {
+    Buffer<float>& out;
+    std::string name;
+    Quantity quantity;
+    Limits limits;
+    std::size_t width = 1, component = 0;
+    bool present = false;
+
+    void prepare(const h5::Group& g, std::uint64_t n) {
+        present = !name.empty() && g.has(name);
+        if (present) out = Buffer<float>(n);
+    }
+    void read(const h5::Group& g, const Units& u, const Piece& p, std::uint64_t at) const {
+        if (!present) return;
+        const Column c = Column(g, name, width, p.rows, limits).in(u, quantity);
+        if (width == 1)
+            c.read(p.first, p.count, out.data() + at);
+        else
+            c.readComponent(component, p.first, p.count, out.data() + at);
+    }
+};
+
+}  // namespace
+
+Gas ParticleReader::readGas(const std::vector<Piece>& pieces) const {
+    for (const Piece& p : pieces) Column(files_.open(p.path).root().group(gasGroup), "Coordinates", 3, p.rows);
+    const std::uint64_t n = total(pieces);
+    const Units& u = header_.units;
+    Gas gas;
+    gas.position = Buffer<Vec3d>(n);
+    gas.mass = Buffer<float>(n);
+    OptionalField fields[] = {
+        {gas.density, "Density", Quantity::density, nonNegative},
+        {gas.internalEnergy, "InternalEnergy", Quantity::specificEnergy, nonNegative},
+        {gas.electronAbundance, "ElectronAbundance", Quantity::none, nonNegative},
+        {gas.starFormationRate, "StarFormationRate", Quantity::massRate, nonNegative},
+        {gas.metallicity, "GFM_Metallicity", Quantity::none, fraction},
+        {gas.hydrogen, "GFM_Metals", Quantity::none, fraction, 10, 0},
+        {gas.oxygen, "GFM_Metals", Quantity::none, fraction, 10, 4},
+        {gas.smoothing, "SubfindHsml", Quantity::length, nonNegative},
+    };
+    bool first = true, moving = false;
+    std::uint64_t at = 0;
+    for (const Piece& p : pieces) {
+        const auto g = files_.open(p.path).root().group(gasGroup);
+        if (first) {
+            for (auto& f : fields) f.prepare(g, n);
+            moving = g.has("Velocities");
+            if (moving) gas.velocity = Buffer<Vec3f>(n);
+            first = false;
+        }
+        Column(g, "Coordinates", 3, p.rows, positionLimits(header_.info))
+            .in(u, Quantity::length)
+            .read(p.first, p.count, &gas.position.data()[at].x);
+        if (moving)
+            Column(g, "Velocities", 3, p.rows, speed)
+                .in(u, Quantity::velocity)
+                .read(p.first, p.count, &gas.velocity.data()[at].x);
+        Column(g, "Masses", 1, p.rows, nonNegative).in(u, Quantity::mass).read(p.first, p.count, gas.mass.data() + at);
+        for (const auto& f : fields) f.read(g, u, p, at);
+        at += p.count;
+    }
+    return gas;
+}
+
+}  // namespace tessera::snapshots

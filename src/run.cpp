@@ -1,0 +1,239 @@
+// run(): read, observe, write, for every galaxy and view of a configuration.
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+#include "progress.hpp"
+#include "run_plan.hpp"
+#include "run_reports.hpp"
+#include "tessera/centre.hpp"
+#include "tessera/comm/comm.hpp"
+#include "tessera/core/version.hpp"
+#include "tessera/io/cube_file.hpp"
+#include "tessera/io/fits.hpp"
+
+namespace tessera {
+
+namespace {
+
+// Messages on standard error: rank 0's, and with -v everyone's.
+void setUpLog(const Comm& world, const RunOptions& options) {
+    const char* noColour = std::getenv("NO_COLOR");
+    const auto mode =
+        noColour != nullptr && *noColour != '\0' ? spdlog::color_mode::never : spdlog::color_mode::automatic;
+    auto log = std::make_shared<spdlog::logger>("tessera", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode));
+    log->set_pattern(world.size() > 1 ? fmt::format("[rank {}] tessera: %^%l%$: %v", world.rank())
+                                      : "tessera: %^%l%$: %v");
+    log->set_level(options.verbosity > 0 ? spdlog::level::info
+                   : world.rank() == 0   ? spdlog::level::warn
+                                         : spdlog::level::off);
+    spdlog::set_default_logger(log);
+}
+
+// One cube file of all ranks: they take turns.
+class SharedFile {
+public:
+    SharedFile(const Comm& world, const std::string& path, const CubeFileHeader& header) : world_(world) {
+        if (world.rank() == 0) writer_.emplace(path, header);
+        std::uint64_t pid = world.rank() == 0 ? std::uint64_t(getpid()) : 0;
+        world.sum(&pid, 1);
+        if (world.rank() != 0)
+            writer_.emplace(CubeFileWriter::join(path, header, long(pid)));
+        else if (world.size() > 1)
+            writer_->suspend();
+    }
+
+    // A call of every rank, also of one that has nothing to write: each does its writing while the others wait.
+    template <class F>
+    void inTurn(bool mine, F write) {
+        if (world_.size() == 1) {
+            if (mine) write(*writer_);
+            return;
+        }
+        for (int turn = 0; turn < world_.size(); ++turn) {
+            if (mine && turn == world_.rank()) {
+                writer_->resume();
+                write(*writer_);
+                writer_->suspend();
+            }
+            world_.barrier();
+        }
+    }
+
+    void finish(const std::vector<GalaxyReport>& catalogue) {
+        if (world_.rank() == 0) {
+            if (world_.size() > 1) writer_->resume();
+            writer_->finish(catalogue);
+        }
+        world_.barrier();
+    }
+
+private:
+    const Comm& world_;
+    std::optional<CubeFileWriter> writer_;
+};
+
+FitsOptions fitsOptions(const Config& c) {
+    FitsOptions o;
+    o.medium = c.telescope.medium;
+    o.telescope = c.telescope.name;
+    o.version = version();
+    const WavelengthGrid grid = c.telescope.wavelengths();
+    const double middle = grid.centre(0.5 * double(grid.size - 1));
+    if (c.psf && c.psf->sigmaSpaxels > 0) {
+        o.psfFwhmArcsec = c.psf->sigmaSpaxels * units::fwhm_per_sigma * c.telescope.spaxel;
+    } else if (c.psf && c.psf->kind != PsfKind::fits) {
+        o.psfFwhmArcsec = c.psf->fwhm;
+        if (c.psf->power != 0) o.psfFwhmArcsec *= std::pow(middle / c.psf->referenceWavelength, c.psf->power);
+    }
+    if (c.lsf && c.lsf->fwhm) o.lsfFwhm = *c.lsf->fwhm;
+    if (c.lsf && c.lsf->sigma) o.lsfFwhm = *c.lsf->sigma * units::fwhm_per_sigma;
+    if (c.lsf && c.lsf->resolution) o.lsfFwhm = middle / *c.lsf->resolution;
+    return o;
+}
+
+// The stars of a galaxy and where its centre is.
+struct Galaxy {
+    Stars stars;
+    GalaxyInput input;
+    double mass = 0;      // [Msun] initial mass of its stars
+    std::string skipped;  // why it is not observed; empty: it is
+};
+
+Galaxy readGalaxy(const RunPlan& plan, const Subhalo& subhalo) {
+    Galaxy g;
+    g.input.subhalo = subhalo;
+    g.input.boxSize = plan.snapshot->info().boxSize;
+    const std::uint64_t fewest = plan.config.galaxies.minStars;
+    const auto tooFew = [&](std::uint64_t n) {
+        if (n < fewest)
+            g.skipped = fmt::format("skipped: {} stars, fewer than {}", n, fewest);
+        else if (n == 0 && plan.named)
+            throw Error(fmt::format("subhalo {}: has no stars", subhalo.id));
+        else if (n == 0)
+            g.skipped = "skipped: no stars";
+        return !g.skipped.empty();
+    };
+    if (tooFew(subhalo.stars.count)) return g;
+    try {
+        g.stars = plan.snapshot->readStars(subhalo.stars);
+    } catch (const Error& e) {
+        throw Error(fmt::format("subhalo {}: {}", subhalo.id, e.what()), e.where());
+    }
+    if (tooFew(g.stars.size())) return g;  // wind particles are gone now
+    for (const float m : g.stars.mass) g.mass += m;
+    if (plan.config.galaxies.centre)
+        g.input.centre = *plan.config.galaxies.centre * plan.snapshot->info().lengthUnit;
+    else
+        g.input.centre = subhalo.position ? *subhalo.position : densestPoint(g.stars);
+    return g;
+}
+
+// A row of the catalogue for a galaxy that is not observed.
+GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, std::size_t view, const std::string& status) {
+    GalaxyReport r;
+    r.subhalo = g.input.subhalo.id;
+    r.view = int(view);
+    r.redshift = plan.config.views[view].redshift;
+    r.luminosityDistanceMpc = luminosityDistanceMpc(plan.cosmology, r.redshift);
+    r.angularDistanceMpc = angularDistanceMpc(plan.cosmology, r.redshift);
+    r.kpcPerArcsec = kpcPerArcsec(plan.cosmology, r.redshift);
+    r.spaxelArcsec = plan.config.telescope.spaxel;
+    r.nStars = g.stars.size() > 0 ? g.stars.size() : g.input.subhalo.stars.count;
+    r.nWind = g.stars.windRows.size();
+    r.centre = g.input.centre;
+    r.status = status;
+    return r;
+}
+
+std::optional<GalaxyCube> observeView(const RunPlan& plan, const Galaxy& g, std::size_t view, RowOfRun& row) {
+    if (!g.skipped.empty()) {
+        row.report = skippedReport(plan, g, view, g.skipped);
+        return {};
+    }
+    try {
+        GalaxyCube cube = observe(Host{plan.config.resources.threads}, g.stars, g.input, plan.config, view,
+                                  plan.library, plan.cosmology, plan.tables);
+        row.report = cube.report;
+        spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {:.2f} s", cube.report.subhalo, view,
+                     cube.report.nStarsInField, cube.report.nStars, cube.report.seconds);
+        return cube;
+    } catch (const EmptyField& e) {
+        if (plan.named) throw;
+        row.report = skippedReport(plan, g, view, "skipped: no stars in the field");
+        return {};
+    }
+}
+
+}  // namespace
+
+ExitCode run(const Config& config, const RunOptions& options) {
+    const auto begin = std::chrono::steady_clock::now();
+    const Comm world = Comm::world();
+    setUpLog(world, options);
+    const RunPlan plan = makePlan(config, options);
+    if (options.dryRun) {
+        if (world.rank() == 0) fmt::print("{}", describe(plan));
+        return ExitCode::ok;
+    }
+
+    CubeFileHeader header;
+    header.version = version();
+    header.commit = commit();
+    header.config = dumpConfig(plan.config);
+    header.sspSha256 = plan.library.sha256;
+    header.snapshot = plan.snapshot->info().path;
+    header.backend = "cpu";
+    header.ranks = world.size();
+    header.wavelength = plan.config.telescope.wavelengths();
+    header.compression = plan.config.output.compression;
+    SharedFile file(world, plan.config.output.path, header);
+
+    const std::size_t views = plan.config.views.size(), galaxies = plan.galaxies.size();
+    const std::size_t ranks = std::size_t(world.size()), rounds = (galaxies + ranks - 1) / ranks;
+    std::vector<RowOfRun> rows;
+    {
+        Progress progress(galaxies * views, "cubes", options.progress && !options.quiet && world.rank() == 0);
+        for (std::size_t round = 0; round < rounds; ++round) {
+            const std::size_t mine = round * ranks + std::size_t(world.rank());
+            std::optional<Galaxy> galaxy;
+            if (mine < galaxies) galaxy = readGalaxy(plan, plan.galaxies[mine]);
+            for (std::size_t view = 0; view < views; ++view) {
+                std::optional<GalaxyCube> cube;
+                if (galaxy) {
+                    RowOfRun& row = rows.emplace_back();
+                    row.place = mine * views + view;
+                    row.mass = galaxy->mass;
+                    cube = observeView(plan, *galaxy, view, row);
+                }
+                file.inTurn(cube.has_value(), [&](CubeFileWriter& writer) {
+                    writer.write(*cube);
+                    if (plan.config.output.fits)
+                        writeFits(plan.fitsPath(cube->report.subhalo, view), *cube, fitsOptions(plan.config));
+                });
+                const std::size_t inRound = std::min(ranks, galaxies - round * ranks);
+                progress.update(round * ranks * views + (view + 1) * inRound);
+            }
+        }
+    }
+    rows = gatherRows(world, rows);
+    std::vector<GalaxyReport> catalogue;
+    for (const RowOfRun& row : rows) catalogue.push_back(row.report);
+    file.finish(catalogue);
+
+    if (world.rank() == 0 && !options.quiet) {
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        fmt::print("{}", summary(plan, rows, seconds));
+    }
+    return ExitCode::ok;
+}
+
+}  // namespace tessera

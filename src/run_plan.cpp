@@ -1,0 +1,142 @@
+#include "run_plan.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "progress.hpp"
+#include "tessera/io/templates.hpp"
+
+namespace tessera {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// cubes.hdf5 -> cubes.shard3.hdf5
+std::string shardPath(const std::string& path, unsigned shard) {
+    const fs::path p(path);
+    return (p.parent_path() / fmt::format("{}.shard{}{}", p.stem().string(), shard, p.extension().string())).string();
+}
+
+// The directory's own permissions; the file itself is replaced, whatever its own are.
+void checkWritable(const std::string& path) {
+    std::error_code code;
+    const fs::path parent = fs::path(path).parent_path();
+    const std::string directory = parent.empty() ? "." : parent.string();
+    if (!fs::is_directory(directory, code))
+        throw Error(fmt::format("output.path {}: there is no directory {}", path, directory));
+    if (fs::is_directory(path, code)) throw Error(fmt::format("output.path {}: is a directory", path));
+    if (access(directory.c_str(), W_OK | X_OK) != 0)
+        throw Error(
+            fmt::format("output.path {}: cannot write into directory {}: {}", path, directory, std::strerror(errno)));
+}
+
+void chooseGalaxies(RunPlan& plan) {
+    const GalaxiesConfig& chosen = plan.config.galaxies;
+    plan.named = !chosen.subhalos.empty();
+    for (const std::int64_t id : plan.named ? chosen.subhalos : plan.snapshot->subhalos()) {
+        Subhalo subhalo = plan.snapshot->subhalo(id);
+        if (!plan.named && subhalo.stars.count < std::max<std::uint64_t>(1, chosen.minStars)) {
+            ++plan.tooFewStars;
+            continue;
+        }
+        if (!plan.named && !subhalo.cosmological) {
+            ++plan.notCosmological;
+            continue;
+        }
+        plan.galaxies.push_back(std::move(subhalo));
+    }
+    if (plan.galaxies.empty())
+        throw Error(fmt::format("{}: none of its {} subhalos has {} stars or more (galaxies.min_stars)",
+                                plan.snapshot->info().path, plan.snapshot->info().numSubhalos, chosen.minStars));
+    if (chosen.centre && plan.galaxies.size() > 1)
+        throw ConfigError(
+            fmt::format("galaxies.centre: one centre for the {} galaxies of {}; name one in galaxies.subhalos",
+                        plan.galaxies.size(), plan.snapshot->info().path));
+}
+
+void keepShard(RunPlan& plan, unsigned shard, unsigned shards) {
+    if (shards <= 1) return;
+    const std::size_t n = plan.galaxies.size();
+    const auto from = plan.galaxies.begin() + std::ptrdiff_t(n * shard / shards);
+    const auto to = plan.galaxies.begin() + std::ptrdiff_t(n * (shard + 1) / shards);
+    plan.galaxies = {from, to};
+}
+
+}  // namespace
+
+RunPlan makePlan(const Config& config, const RunOptions& options) {
+    RunPlan plan;
+    plan.config = config;
+    if (options.shards > 1) plan.config.output.path = shardPath(config.output.path, options.shard);
+    checkWritable(plan.config.output.path);
+    plan.tables = loadInstrumentTables(config);
+    plan.library = loadSsp(config.ssp.library);
+    for (std::size_t v = 0; v < config.views.size(); ++v) {
+        // A view's fault is told once, before any particle is read; observe() would find it again.
+        coveredPixels(config.telescope.wavelengths(), plan.library, config.views[v].redshift, config.spectra.outside);
+    }
+    plan.snapshot = Snapshot::open(config.snapshot.path, config.snapshot.format, config.snapshot.number);
+    plan.cosmology = cosmologyOf(config.cosmology, plan.snapshot->info());
+    chooseGalaxies(plan);
+    keepShard(plan, options.shard, options.shards);
+    return plan;
+}
+
+double RunPlan::cubeBytes() const {
+    const double n = double(config.telescope.spaxels());
+    return n * n * double(config.telescope.wavelengths().size) * sizeof(float) * (config.noise ? 2 : 1);
+}
+
+double RunPlan::outputBytes() const {
+    return cubeBytes() * double(galaxies.size()) * double(config.views.size());
+}
+
+double RunPlan::memoryBytes() const {
+    constexpr double perStar = 150, fixed = 300e6;  // [byte] docs/performance.md
+    std::uint64_t most = 0;
+    for (const Subhalo& g : galaxies) most = std::max(most, g.stars.count);
+    return cubeBytes() + perStar * double(most) + fixed;
+}
+
+std::string RunPlan::fitsPath(std::int64_t subhalo, std::size_t view) const {
+    const fs::path p(config.output.path);
+    const std::string mark = config.views.size() > 1 && view > 0 ? fmt::format("_view{}", view) : std::string();
+    return (p.parent_path() / fmt::format("{}_{}{}.fits", p.stem().string(), subhalo, mark)).string();
+}
+
+std::string describe(const RunPlan& plan) {
+    const Config& c = plan.config;
+    const SnapshotInfo& info = plan.snapshot->info();
+    const WavelengthGrid grid = c.telescope.wavelengths();
+    std::string text = fmt::format("snapshot:   {} ({}), {} star particles, redshift {:.4g}\n", info.path, info.format,
+                                   info.numStars, info.redshift);
+    constexpr std::size_t shown = 8;
+    std::vector<std::string> ids;
+    for (std::size_t i = 0; i < std::min(shown, plan.galaxies.size()); ++i)
+        ids.push_back(fmt::format("{} ({} stars)", plan.galaxies[i].id, plan.galaxies[i].stars.count));
+    if (plan.galaxies.size() > shown) ids.push_back("...");
+    text += fmt::format("galaxies:   {}: {}\n", plan.galaxies.size(), fmt::join(ids, ", "));
+    if (plan.tooFewStars + plan.notCosmological > 0)
+        text += fmt::format("left out:   {} with fewer than {} stars, {} not of cosmological origin\n",
+                            plan.tooFewStars, c.galaxies.minStars, plan.notCosmological);
+    text += fmt::format("views:      {}\n", c.views.size());
+    text += fmt::format("telescope:  {}, {:g} arcsec, {:.2f} to {:.2f} Angstrom\n", c.telescope.name, c.telescope.fov,
+                        grid.centre(0), grid.centre(double(grid.size - 1)));
+    text += fmt::format("library:    {}, {} ages x {} metallicities x {} wavelengths\n", plan.library.name,
+                        plan.library.nAge(), plan.library.nZ(), plan.library.nLambda());
+    text += fmt::format("cube:       {0} x {0} x {1}{2}, {3}\n", c.telescope.spaxels(), grid.size,
+                        c.noise ? " with variance" : "", bytesText(plan.cubeBytes()));
+    text += fmt::format("output:     {}, {} before compression{}\n", c.output.path, bytesText(plan.outputBytes()),
+                        c.output.fits ? ", and as much in FITS files" : "");
+    text += fmt::format("memory:     about {} per rank\n", bytesText(plan.memoryBytes()));
+    return text;
+}
+
+}  // namespace tessera

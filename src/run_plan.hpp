@@ -1,0 +1,38 @@
+// What a run will do, and everything that can be found wrong before particles are read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tessera/io/snapshot.hpp"
+#include "tessera/model/config.hpp"
+#include "tessera/model/ssp.hpp"
+#include "tessera/pipeline.hpp"
+
+namespace tessera {
+
+struct RunPlan {
+    Config config;  // output.path with the shard's mark
+    SspLibrary library;
+    InstrumentTables tables;
+    std::unique_ptr<Snapshot> snapshot;
+    Cosmology cosmology;
+    std::vector<Subhalo> galaxies;  // of this shard, in the order of the configuration
+    bool named = false;             // the configuration names them: one that cannot be observed is an error
+    std::uint64_t tooFewStars = 0;  // where it does not: subhalos left out for it
+    std::uint64_t notCosmological = 0;
+
+    double cubeBytes() const;    // of one cube in memory, its variance included
+    double outputBytes() const;  // of all cubes, before compression
+    double memoryBytes() const;  // estimate of the largest galaxy's peak
+    std::string fitsPath(std::int64_t subhalo, std::size_t view) const;
+};
+
+RunPlan makePlan(const Config&, const RunOptions&);
+
+// For people: --dry-run.
+std::string describe(const RunPlan&);
+
+}  // namespace tessera

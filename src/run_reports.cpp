@@ -1,0 +1,101 @@
+#include "run_reports.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "progress.hpp"
+
+namespace tessera {
+
+using nlohmann::json;
+
+namespace {
+
+// Calls f with every number or text of a row, so that packing and unpacking cannot differ.
+template <class Row, class F>
+void forEachValue(Row& row, F f) {
+    f(row.place), f(row.mass);
+    auto& r = row.report;
+    f(r.subhalo), f(r.view), f(r.redshift), f(r.luminosityDistanceMpc), f(r.angularDistanceMpc), f(r.kpcPerArcsec);
+    f(r.spaxelArcsec), f(r.nStars), f(r.nStarsInField), f(r.massInField), f(r.nClampedAge), f(r.nClampedMetallicity);
+    f(r.massClamped), f(r.nWind);
+    for (auto& axis : r.rotation.row) f(axis.x), f(axis.y), f(axis.z);
+    f(r.centre.x), f(r.centre.y), f(r.centre.z);
+    f(r.systemicVelocity.x), f(r.systemicVelocity.y), f(r.systemicVelocity.z);
+    f(r.luminosityInBand), f(r.status), f(r.seconds);
+}
+
+double percent(double part, double whole) {
+    return whole > 0 ? 100 * part / whole : 0;
+}
+
+}  // namespace
+
+std::vector<RowOfRun> gatherRows(const Comm& comm, const std::vector<RowOfRun>& mine) {
+    json packed = json::array();
+    for (const RowOfRun& row : mine) {
+        json values = json::array();
+        forEachValue(row, [&](const auto& value) { values.push_back(value); });
+        packed.push_back(std::move(values));
+    }
+    // CBOR, unlike JSON, knows NaN and keeps every bit of a double.
+    const std::vector<std::uint8_t> bytes = json::to_cbor(packed);
+    std::vector<RowOfRun> all;
+    for (const std::string& text : comm.gather({bytes.begin(), bytes.end()}))
+        for (const json& values : json::from_cbor(text)) {
+            RowOfRun& row = all.emplace_back();
+            std::size_t i = 0;
+            forEachValue(row, [&](auto& value) { values.at(i++).get_to(value); });
+        }
+    std::sort(all.begin(), all.end(), [](const RowOfRun& a, const RowOfRun& b) { return a.place < b.place; });
+    return all;
+}
+
+std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, double seconds) {
+    std::uint64_t stars = 0, inField = 0, wind = 0, age = 0, metallicity = 0, cubes = 0;
+    double mass = 0, massInField = 0, massClamped = 0;
+    std::set<std::int64_t> observed;
+    std::map<std::string, std::size_t> skipped;
+    for (const RowOfRun& row : rows) {
+        const GalaxyReport& r = row.report;
+        if (r.status != "ok") {
+            ++skipped[r.status];
+            continue;
+        }
+        ++cubes;
+        observed.insert(r.subhalo);
+        stars += r.nStars;
+        inField += r.nStarsInField;
+        wind += r.nWind;
+        age += r.nClampedAge;
+        metallicity += r.nClampedMetallicity;
+        mass += row.mass;
+        massInField += r.massInField;
+        massClamped += r.massClamped;
+    }
+    const std::string& path = plan.config.output.path;
+    std::error_code code;
+    const auto size = std::filesystem::file_size(path, code);
+    std::string text = fmt::format("{} cubes of {} galaxies in {:.1f} s: {} ({})\n", cubes, observed.size(), seconds,
+                                   path, bytesText(code ? 0.0 : double(size)));
+    if (plan.config.views.size() > 1) text += "  numbers below count a star once a view\n";
+    text += fmt::format("  stars:    {}, outside the field {} ({:.2g} % of the mass); wind particles left out: {}\n",
+                        stars, stars - inField, percent(mass - massInField, mass), wind);
+    text += fmt::format(
+        "  clamped to the library's grid: {} in age, {} in metallicity ({:.2g} % of the mass in the field)\n", age,
+        metallicity, percent(massClamped, massInField));
+    for (const auto& [status, count] : skipped) text += fmt::format("  {} x {}\n", count, status);
+    if (plan.tooFewStars > 0)
+        text += fmt::format("  left out: {} subhalos with fewer than {} stars\n", plan.tooFewStars,
+                            plan.config.galaxies.minStars);
+    if (plan.notCosmological > 0)
+        text += fmt::format("  left out: {} subhalos not of cosmological origin\n", plan.notCosmological);
+    return text;
+}
+
+}  // namespace tessera

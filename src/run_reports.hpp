@@ -1,0 +1,25 @@
+// The rows of a run: one a galaxy and view, gathered from all ranks, and what the end of the run says of them.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "run_plan.hpp"
+#include "tessera/comm/comm.hpp"
+#include "tessera/model/galaxy.hpp"
+
+namespace tessera {
+
+struct RowOfRun {
+    std::size_t place = 0;  // in the order of the configuration: galaxy, then view
+    double mass = 0;        // [Msun] initial mass of all its stars
+    GalaxyReport report;
+};
+
+// On rank 0 the rows of all ranks in the order of their places; elsewhere none.
+std::vector<RowOfRun> gatherRows(const Comm&, const std::vector<RowOfRun>&);
+
+std::string summary(const RunPlan&, const std::vector<RowOfRun>&, double seconds);
+
+}  // namespace tessera

@@ -1,0 +1,1 @@
+tessera_test(accumulate SOURCES test_accumulate.cpp oracle.cpp)
