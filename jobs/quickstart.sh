@@ -4,11 +4,11 @@
 #   jobs/quickstart.sh [--no-install] [--stars N]
 #
 # Steps: install missing Debian packages (apt, as root or with sudo), build Release into build/, obtain the BC03lr library
-# of stellar spectra, make a mock snapshot of N stars (default 200000), observe four of its galaxies with MUSE, draw them.
+# of stellar spectra, make a mock snapshot of N stars (default 1000000), observe four of its galaxies with MUSE, draw them.
 # --no-install leaves out the first step, for a cluster where compilers and libraries come from modules.
 source "$(dirname "$0")/common.sh"
 install=yes
-stars=200000
+stars=1000000
 while [ $# -gt 0 ]; do
   case "$1" in
     --no-install) install=no ;;
@@ -43,7 +43,7 @@ jobs/fetch-ssp.sh --tessera build/tessera --library bc03lr
 say "4/6 mock snapshot"
 rm -rf quickstart/mock quickstart/cubes*
 mkdir -p quickstart
-build/tessera mock --output quickstart/mock --galaxies 6 --stars "$stars" --gas $((stars / 4)) --chunks 4 --seed 1
+build/tessera mock --output quickstart/mock --galaxies 8 --stars "$stars" --gas $((stars / 5)) --chunks 4 --seed 1
 
 say "5/6 observation: tessera run jobs/quickstart.json"
 build/tessera run jobs/quickstart.json

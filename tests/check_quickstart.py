@@ -55,7 +55,7 @@ def check_fits(path, name, galaxy, flux):
         yield f"{name}: FITS holds the variance and the maps", "STAT" in hdus and len(hdus) > 3
     if shutil.which("fitsverify"):
         said = subprocess.run(["fitsverify", str(path)], capture_output=True, text=True).stdout
-        yield f"{name}: fitsverify finds nothing", bool(re.search(r"0 warnings and 0 errors", said))
+        yield f"{name}: fitsverify finds nothing", bool(re.search(r"found 0 warning\(s\) and 0 error\(s\)", said))
 
 
 def main():

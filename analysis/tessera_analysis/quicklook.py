@@ -23,7 +23,7 @@ SPAXEL_COLOURS = ("#e4572e", "#e0a100", "#2e86ab")
 EMPTY = "#ececec"
 INK = "#222222"
 # Rest wavelengths in air [Angstrom] of what a stellar spectrum shows.
-FEATURES = {"Ca H+K": 3951.0, "H$\\delta$": 4101.7, "G": 4304.4, "H$\\beta$": 4861.3, "Mg b": 5175.0, "Na D": 5892.9,
+FEATURES = {"Ca H+K": 3951.0, "H$\\delta$": 4101.7, "H$\\gamma$": 4340.5, "H$\\beta$": 4861.3, "Mg b": 5175.0, "Na D": 5892.9,
             "H$\\alpha$": 6562.8, "Ca T": 8542.1}
 STYLE = {"font.size": 9, "axes.edgecolor": "#555555", "axes.linewidth": 0.7, "text.color": INK,
          "axes.labelcolor": INK, "xtick.color": "#444444", "ytick.color": "#444444", "xtick.direction": "out",
@@ -37,10 +37,8 @@ def nice_length(value):
 
 
 def choose_spaxels(image):
-    """Three lit spaxels [(iy, ix), ...]: the brightest one, and the brightest in rings at one and at two half-light radii.
-
-    Fewer where fewer spaxels are lit; none in an empty field.
-    """
+    """Three lit spaxels [(iy, ix), ...]: the brightest one, and the brightest in rings at one and at two half-light radii,
+    or closer where the rings would leave the field. Fewer where fewer spaxels are lit; none in an empty field."""
     light = np.where(np.isfinite(image) & (image > 0), image, 0.0)
     if not light.any():
         return []
@@ -50,8 +48,10 @@ def choose_spaxels(image):
     order = np.argsort(radius, axis=None)
     growth = np.cumsum(light.ravel()[order])
     half = radius.ravel()[order][np.searchsorted(growth, growth[-1] / 2)]
+    border = min(centre[0], centre[1], light.shape[0] - 1 - centre[0], light.shape[1] - 1 - centre[1])
+    half = max(min(half, 0.4 * border), 1.0)
     chosen = [centre]
-    for target in (max(half, 1.0), 2 * max(half, 1.0)):
+    for target in (half, 2 * half):
         ring = np.where((np.abs(radius - target) <= 0.75) & (light > 0), light, 0.0)
         for previous in chosen:
             ring[previous] = 0
