@@ -19,3 +19,10 @@ endforeach()
 add_library(test_headers OBJECT ${header_sources})
 target_link_libraries(test_headers PRIVATE tessera tessera_warnings)
 target_include_directories(test_headers PRIVATE ${RANDOM123_INCLUDE_DIR})
+
+# The installed package; with sanitizers the consumer would have to be built with them too.
+if(NOT TESSERA_SANITIZE)
+  add_test(NAME install COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/test_install.sh ${PROJECT_BINARY_DIR})
+  set_tests_properties(install PROPERTIES TIMEOUT 120
+    ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+endif()
