@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "stages/blocks.hpp"
+#include "tessera/core/timing.hpp"
 #include "tessera/io/instrument_files.hpp"
 #include "tessera/physics/flux.hpp"
 #include "tessera/physics/project.hpp"
@@ -17,6 +18,13 @@
 namespace tessera {
 
 namespace {
+
+// Runs a stage under its timer.
+template <class Stage>
+auto timed(const char* name, Stage stage) {
+    const StageTimer timer(name);
+    return stage();
+}
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
@@ -105,15 +113,21 @@ void computeCube(Host exec, const Config& c, const Instrument& instrument, const
         const std::size_t count = std::min(block, flux.nLambda - first);
         const std::ptrdiff_t from = std::ptrdiff_t(first) - std::ptrdiff_t(wings);
         if (rubix) {
+            const StageTimer timer("accumulate");
             // Zero border in wavelength, as RUBIX has it; the rescaling needs whole spectra, so there is one block.
             expects(count == flux.nLambda, "one block of wavelengths in compat mode");
             std::fill(work.begin(), work.end(), 0.0F);
             accumulateRubix(exec, binned, library, redshift, instrument.grid, work.data() + wings, stride);
         } else {
+            const StageTimer timer("accumulate");
             accumulate(exec, binned, table, instrument.grid.window(from, count + 2 * wings), scale, work.data(),
                        stride);
         }
-        if (instrument.hasPsf) convolvePsf(exec, instrument.psf, n, pad, count + 2 * wings, from, work.data(), stride);
+        if (instrument.hasPsf) {
+            const StageTimer timer("psf");
+            convolvePsf(exec, instrument.psf, n, pad, count + 2 * wings, from, work.data(), stride);
+        }
+        const StageTimer timer("lsf");
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
         for (std::size_t s = 0; s < n * n; ++s) {
             const float* in = work.data() + ((s / n + pad) * side + s % n + pad) * stride;
@@ -224,16 +238,17 @@ GalaxyCube observe(Host exec, const Stars& stars, const GalaxyInput& input, cons
     const std::size_t n = g.grid.n;
     const auto covered = coveredPixels(g.wavelength, library, z, c.spectra.outside);
     const auto mask = apertureMask(c.telescope, n);
-    const Instrument instrument = instrumentOf(c, tables, library, z);
+    const Instrument instrument = timed("instrument", [&] { return instrumentOf(c, tables, library, z); });
 
-    const GalaxyFrame f = frame(exec, stars, input.subhalo, input.centre, input.boxSize, view);
+    const GalaxyFrame f =
+        timed("frame", [&] { return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view); });
     g.report.rotation = f.rotation;
     g.report.centre = f.centre;
     g.report.systemicVelocity = f.velocity;
 
     const SpaxelGrid padded = g.grid.padded(instrument.pad);
-    Projected projected =
-        project(exec, stars, f, input.boxSize, padded, rubix ? Doppler::exponential : c.spectra.doppler);
+    const Doppler doppler = rubix ? Doppler::exponential : c.spectra.doppler;
+    Projected projected = timed("project", [&] { return project(exec, stars, f, input.boxSize, padded, doppler); });
     if (instrument.hasPsf && !instrument.psf.padded) cropToField(projected, n, instrument.pad);
     if (!anyInMask(projected, mask, n, instrument.pad))
         throw EmptyField(
@@ -249,16 +264,18 @@ GalaxyCube observe(Host exec, const Stars& stars, const GalaxyInput& input, cons
         table.rubix = true;
         table.zAxis = library.metallicity;
     }
-    const BinnedStars binned = bin(exec, stars, std::move(projected), padded.n * padded.n, table);
+    const BinnedStars binned =
+        timed("bin", [&] { return bin(exec, stars, std::move(projected), padded.n * padded.n, table); });
 
     const double scale = luminosity ? 1 : fluxPerLuminosity(z, g.report.luminosityDistanceMpc);
     g.flux = Cube(n, n, g.wavelength.size);
     computeCube(exec, c, instrument, binned, table, library, z, scale, g.flux);
     blank(exec, mask, covered, g.flux);
 
-    MapResult m = maps(exec, binned, stars, f, table, z, g.wavelength, n, instrument.pad, mask);
+    MapResult m =
+        timed("maps", [&] { return maps(exec, binned, table, doppler, z, g.wavelength, n, instrument.pad, mask); });
     g.maps = std::move(m.maps);
-    g.maps.push_back(fluxMap(exec, g.flux, g.wavelength, luminosity));
+    g.maps.push_back(timed("flux map", [&] { return fluxMap(exec, g.flux, g.wavelength, luminosity); }));
     g.report.nStarsInField = m.stars;
     g.report.massInField = m.mass;
     g.report.luminosityInBand = m.luminosity;
@@ -266,8 +283,10 @@ GalaxyCube observe(Host exec, const Stars& stars, const GalaxyInput& input, cons
     g.report.nClampedMetallicity = m.clampedMetallicity;
     g.report.massClamped = m.clampedMass;
 
-    if (c.noise)
+    if (c.noise) {
+        const StageTimer timer("noise");
         addNoise(exec, *c.noise, g.wavelength, g.grid, input.subhalo.id, std::uint32_t(viewIndex), g.flux, g.variance);
+    }
     g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return g;
 }

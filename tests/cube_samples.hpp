@@ -1,8 +1,6 @@
 // Cubes with a known pattern, for the tests of the cube file and of FITS.
 #pragma once
 
-#include <unistd.h>
-
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -20,7 +18,7 @@ inline GalaxyCube makeCube(std::size_t ny, std::size_t nx, const WavelengthGrid&
     GalaxyCube cube;
     cube.wavelength = grid;
     cube.grid = {nx, 0.2, 0.4};
-    cube.unit = "10**-20 erg s-1 cm-2 Angstrom-1";
+    cube.unit = "1e-20 erg s-1 cm-2 Angstrom-1";
     cube.flux = Cube(ny, nx, grid.size);
     cube.variance = Cube(ny, nx, grid.size);
     Map mass{"mass", "Msun", {}}, velocity{"velocity_mass", "km/s", {}}, stars{"stars", "", {}};
@@ -65,24 +63,9 @@ inline bool sameBytes(const Buffer<float>& a, const Buffer<float>& b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-// A directory of its own for a test, removed at its end.
-class Scratch {
-public:
-    Scratch() : path_(std::filesystem::temp_directory_path() / ("tessera_test_" + std::to_string(getpid()))) {
-        std::filesystem::remove_all(path_);
-        std::filesystem::create_directories(path_);
-    }
-    ~Scratch() {
-        std::error_code code;
-        std::filesystem::remove_all(path_, code);
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    std::string file(const std::string& name) const { return (path_ / name).string(); }
-    std::size_t count() const { return std::size_t(std::distance(std::filesystem::directory_iterator(path_), {})); }
-
-private:
-    std::filesystem::path path_;
-};
+// Files in a directory: temporary ones left behind would count.
+inline std::size_t filesIn(const std::filesystem::path& directory) {
+    return std::size_t(std::distance(std::filesystem::directory_iterator(directory), {}));
+}
 
 }  // namespace tessera::samples

@@ -77,8 +77,7 @@ std::vector<double> oracleSpectra(const Stars& stars, const OracleView& view, co
         const double ix = std::floor((x.x + grid.sideKpc() / 2) / grid.spaxelKpc);
         const double iy = std::floor((x.y + grid.sideKpc() / 2) / grid.spaxelKpc);
         if (ix < 0 || iy < 0 || ix >= double(grid.n) || iy >= double(grid.n)) continue;
-        const std::vector<double> y =
-            oracleTemplate(library, double(stars.age[i]), double(stars.metallicity[i]));
+        const std::vector<double> y = oracleTemplate(library, double(stars.age[i]), double(stars.metallicity[i]));
         const double stretch = (1 + view.redshift) * std::sqrt((1 + v / c) / (1 - v / c));
         double* out = cube.data() + (std::size_t(iy) * grid.n + std::size_t(ix)) * window.size;
         for (std::size_t j = 0; j < window.size; ++j)
@@ -114,12 +113,13 @@ std::vector<double> oracleLineSpread(const std::vector<double>& spectrum, const 
         std::vector<double> share(spectrum.size());
         double total = 0;
         for (int j = 0; j < n; ++j) {
-            share[std::size_t(j)] = std::exp(-0.5 * std::pow((grid.centre(j) - centre) / s, 2)) * grid.width(std::size_t(j));
+            share[std::size_t(j)] =
+                std::exp(-0.5 * std::pow((grid.centre(j) - centre) / s, 2)) * grid.width(std::size_t(j));
             total += share[std::size_t(j)];
         }
         for (int j = 0; j < n; ++j)
-            out[std::size_t(j)] += spectrum[std::size_t(k)] * grid.width(std::size_t(k)) * share[std::size_t(j)] / total /
-                                   grid.width(std::size_t(j));
+            out[std::size_t(j)] += spectrum[std::size_t(k)] * grid.width(std::size_t(k)) * share[std::size_t(j)] /
+                                   total / grid.width(std::size_t(j));
     }
     return out;
 }

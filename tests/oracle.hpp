@@ -16,7 +16,7 @@ struct OracleView {
     Mat3d rotation;
     double boxSize = 0;
     double redshift = 0.1;
-    double scale = 1;      // of L_lambda
+    double scale = 1;  // of L_lambda
 };
 
 // [n n][pixels] L_lambda averaged over each pixel, relativistic Doppler shift.

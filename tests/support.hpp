@@ -49,8 +49,8 @@ inline Stars randomStars(std::size_t n, std::uint64_t seed, double size, double 
     return s;
 }
 
-// Blackbody-like continua that redden with age and metallicity, with seeded lines of up to `depth`, sampled every `step`
-// Angstrom from 3000 to 11000: a stand-in for libraries as coarse (20) or as fine (0.9) as the real ones.
+// Blackbody-like continua that redden with age and metallicity, with seeded lines of up to `depth`, sampled every
+// `step` Angstrom from 3000 to 11000: a stand-in for libraries as coarse (20) or as fine (0.9) as the real ones.
 inline SspLibrary syntheticLibrary(double step, double depth, std::uint64_t seed = 7, std::size_t nAge = 12,
                                    std::size_t nZ = 4) {
     SspLibrary l;

@@ -74,8 +74,9 @@ TEST_CASE("libraries finer and coarser than the pixels", "[accumulate]") {
 }
 
 TEST_CASE("logarithmic and coarse wavelength grids", "[accumulate]") {
-    for (const WavelengthGrid& window : {WavelengthGrid{3621.6, 1e-4, 4000, true}, WavelengthGrid{6000, 114.36, 30, false},
-                                         WavelengthGrid{5000, 0.1, 333, false}, WavelengthGrid{5000, 1.25, 1, false}}) {
+    for (const WavelengthGrid& window :
+         {WavelengthGrid{3621.6, 1e-4, 4000, true}, WavelengthGrid{6000, 114.36, 30, false},
+          WavelengthGrid{5000, 0.1, 333, false}, WavelengthGrid{5000, 1.25, 1, false}}) {
         Case c{randomStars(300, 4, 1, 150), syntheticLibrary(20, 0.3, 7, 5, 3), {2, 1, 3}, window};
         const Difference d = compare(c);
         INFO("pixels " << window.size << " log " << window.log << " worst " << d.worst);
@@ -91,8 +92,10 @@ TEST_CASE("the window reaches beyond the library: its end values are held", "[ac
 
 TEST_CASE("libraries of one age or one metallicity", "[accumulate]") {
     for (const auto& [ages, metallicities] : {std::pair{1, 4}, std::pair{5, 1}, std::pair{1, 1}, std::pair{2, 2}}) {
-        Case c{randomStars(100, 6, 1, 150), syntheticLibrary(20, 0.3, 7, std::size_t(ages), std::size_t(metallicities)),
-               {2, 1, 3}, museLike};
+        Case c{randomStars(100, 6, 1, 150),
+               syntheticLibrary(20, 0.3, 7, std::size_t(ages), std::size_t(metallicities)),
+               {2, 1, 3},
+               museLike};
         INFO(ages << " x " << metallicities);
         CHECK(compare(c).worst < 1e-4);
     }
@@ -101,7 +104,9 @@ TEST_CASE("libraries of one age or one metallicity", "[accumulate]") {
 TEST_CASE("numbers of stars and pixels around the vector and run lengths", "[accumulate]") {
     for (const std::size_t n : {0, 1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 128, 2047, 2048, 2049, 4097}) {
         // All in one spaxel and, on odd counts, all at one velocity: the longest runs.
-        Case c{randomStars(n, 7 + n, 1, n % 2 ? 0 : 20), syntheticLibrary(20, 0.3), {1, 1, 1000},
+        Case c{randomStars(n, 7 + n, 1, n % 2 ? 0 : 20),
+               syntheticLibrary(20, 0.3),
+               {1, 1, 1000},
                {5000, 1.25, 60 + n % 9, false}};
         const Difference d = compare(c);
         INFO(n << " stars, worst " << d.worst);

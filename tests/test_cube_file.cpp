@@ -1,6 +1,8 @@
 #include <hdf5.h>
+#include <omp.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -8,14 +10,16 @@
 #include <vector>
 
 #include "cube_samples.hpp"
+#include "temporary.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/cube_file.hpp"
 #include "tessera/io/hdf5.hpp"
 
 using namespace tessera;
+using samples::filesIn;
 using samples::makeCube;
 using samples::sameBytes;
-using samples::Scratch;
+using test::TemporaryDirectory;
 
 namespace {
 
@@ -45,13 +49,13 @@ const std::size_t lengths[] = {1, 2, 511, 512, 513};
 }  // namespace
 
 TEST_CASE("cubes come back as they went in") {
-    const Scratch scratch;
+    const TemporaryDirectory scratch;
     for (const std::size_t side : sides)
         for (const std::size_t length : lengths)
             for (const int compression : {0, 4}) {
                 INFO(side << " spaxels a side, " << length << " wavelengths, compression " << compression);
                 const GalaxyCube cube = makeCube(side, side, {4750, 1.25, length, false});
-                const std::string path = scratch.file("cubes.hdf5");
+                const std::string path = scratch / "cubes.hdf5";
                 writeFile(path, cube, compression);
                 const GalaxyCube back = readGalaxyCube(path, 7);
                 CHECK(sameBytes(back.flux.data, cube.flux.data));
@@ -66,19 +70,19 @@ TEST_CASE("cubes come back as they went in") {
 }
 
 TEST_CASE("a cube of ten thousand spectra, not square") {
-    const Scratch scratch;
+    const TemporaryDirectory scratch;
     const GalaxyCube cube = makeCube(100, 99, {3600, 1e-4, 130, true});
-    writeFile(scratch.file("a.hdf5"), cube, 1);
-    const GalaxyCube back = readGalaxyCube(scratch.file("a.hdf5"), 7);
+    writeFile(scratch / "a.hdf5", cube, 1);
+    const GalaxyCube back = readGalaxyCube(scratch / "a.hdf5", 7);
     CHECK(sameBytes(back.flux.data, cube.flux.data));
     CHECK(back.wavelength == cube.wavelength);
 }
 
 // HDF5's own read, without Tessera's layer, and its own filters on a chunk.
 TEST_CASE("the stored chunks are those of HDF5's filter pipeline") {
-    const Scratch scratch;
+    const TemporaryDirectory scratch;
     const GalaxyCube cube = makeCube(25, 25, {4750, 1.25, 513, false});
-    const std::string path = scratch.file("cubes.hdf5");
+    const std::string path = scratch / "cubes.hdf5";
     writeFile(path, cube, 4);
     const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
     const hid_t set = H5Dopen2(file, "/galaxies/7/flux", H5P_DEFAULT);
@@ -93,7 +97,7 @@ TEST_CASE("the stored chunks are those of HDF5's filter pipeline") {
     CHECK(std::memcmp(values.data(), cube.flux.data.data(), values.size() * sizeof(float)) == 0);
 
     // The same values through H5Dwrite: the same bytes on disk, but for what lies beyond the array's end.
-    const std::string other = scratch.file("plain.hdf5");
+    const std::string other = scratch / "plain.hdf5";
     const hid_t plain = H5Fcreate(other.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     const hid_t space = H5Dget_space(set);
     const hid_t same = H5Dcreate2(plain, "flux", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, list, H5P_DEFAULT);
@@ -120,13 +124,13 @@ TEST_CASE("the stored chunks are those of HDF5's filter pipeline") {
 }
 
 TEST_CASE("attributes and catalogue hold every number of the report") {
-    const Scratch scratch;
+    const TemporaryDirectory scratch;
     const WavelengthGrid grid{4750, 1.25, 5, false};
     const GalaxyCube first = makeCube(3, 3, grid, 7), second = makeCube(3, 3, grid, 7, 1);
     GalaxyReport skipped;
     skipped.subhalo = 9;
     skipped.status = "skipped: 3 stars, fewer than min_stars";
-    const std::string path = scratch.file("cubes.hdf5");
+    const std::string path = scratch / "cubes.hdf5";
     {
         CubeFileWriter writer(path, makeHeader(grid, 4));
         writer.write(first);
@@ -171,8 +175,8 @@ TEST_CASE("attributes and catalogue hold every number of the report") {
 }
 
 TEST_CASE("an empty catalogue and a file without galaxies") {
-    const Scratch scratch;
-    const std::string path = scratch.file("cubes.hdf5");
+    const TemporaryDirectory scratch;
+    const std::string path = scratch / "cubes.hdf5";
     CubeFileWriter writer(path, makeHeader({4750, 1.25, 5, false}, 4));
     writer.finish({});
     CHECK(galaxiesInFile(path).empty());
@@ -180,9 +184,9 @@ TEST_CASE("an empty catalogue and a file without galaxies") {
 }
 
 TEST_CASE("writers that take turns fill one file") {
-    const Scratch scratch;
+    const TemporaryDirectory scratch;
     const WavelengthGrid grid{4750, 1.25, 5, false};
-    const std::string path = scratch.file("cubes.hdf5");
+    const std::string path = scratch / "cubes.hdf5";
     const GalaxyCube first = makeCube(3, 3, grid, 1), second = makeCube(3, 3, grid, 2);
     CubeFileWriter maker(path, makeHeader(grid, 4));
     maker.suspend();
@@ -199,25 +203,26 @@ TEST_CASE("writers that take turns fill one file") {
     maker.finish({first.report, second.report});
     CHECK(galaxiesInFile(path) == std::vector<std::int64_t>{1, 2});
     CHECK(sameBytes(readGalaxyCube(path, 2).flux.data, second.flux.data));
-    CHECK(scratch.count() == 1);
+    CHECK(filesIn(scratch.path()) == 1);
 }
 
 TEST_CASE("nothing stands under the final name before finish") {
-    const Scratch scratch;
+    const TemporaryDirectory scratch;
     const WavelengthGrid grid{4750, 1.25, 5, false};
-    const std::string path = scratch.file("cubes.hdf5");
+    const std::string path = scratch / "cubes.hdf5";
     {
         CubeFileWriter writer(path, makeHeader(grid, 4));
         writer.write(makeCube(3, 3, grid));
         CHECK_FALSE(std::filesystem::exists(path));
-        CHECK(scratch.count() == 1);
+        CHECK(filesIn(scratch.path()) == 1);
     }
-    CHECK(scratch.count() == 0);
+    CHECK(filesIn(scratch.path()) == 0);
 
     // A killed writer cannot clean up, but an older complete file survives it.
     writeFile(path, makeCube(3, 3, grid, 1), 4);
     const pid_t child = fork();
     if (child == 0) {
+        omp_set_num_threads(1);  // the threads of the parent are not there after a fork
         CubeFileWriter writer(path, makeHeader(grid, 4));
         writer.write(makeCube(3, 3, grid, 2));
         raise(SIGKILL);
@@ -229,13 +234,14 @@ TEST_CASE("nothing stands under the final name before finish") {
 }
 
 TEST_CASE("a full disk is reported and leaves nothing") {
-    const Scratch scratch;
+    const TemporaryDirectory scratch;
     const WavelengthGrid grid{4750, 1.25, 500, false};
-    const std::string path = scratch.file("cubes.hdf5");
+    const std::string path = scratch / "cubes.hdf5";
     for (const rlim_t limit : {0, 600, 4096, 100000, 2000000}) {
         INFO("limit " << limit);
         const pid_t child = fork();
         if (child == 0) {
+            omp_set_num_threads(1);  // the threads of the parent are not there after a fork
             std::signal(SIGXFSZ, SIG_IGN);
             const rlimit bytes{limit, limit};
             setrlimit(RLIMIT_FSIZE, &bytes);
@@ -251,23 +257,23 @@ TEST_CASE("a full disk is reported and leaves nothing") {
         waitpid(child, &state, 0);
         REQUIRE(WIFEXITED(state));
         CHECK(WEXITSTATUS(state) == 0);
-        CHECK(scratch.count() == 0);
+        CHECK(filesIn(scratch.path()) == 0);
     }
 }
 
 TEST_CASE("unwritable names and damaged files") {
-    const Scratch scratch;
+    const TemporaryDirectory scratch;
     const WavelengthGrid grid{4750, 1.25, 5, false};
     const auto header = makeHeader(grid, 4);
-    CHECK_THROWS_WITH(CubeFileWriter(scratch.file("no/cubes.hdf5"), header), Catch::Contains("no directory"));
-    CHECK_THROWS_WITH(CubeFileWriter(scratch.file(""), header), Catch::Contains("directory"));
-    const std::string path = scratch.file("cubes.hdf5");
+    CHECK_THROWS_WITH(CubeFileWriter(scratch / "no/cubes.hdf5", header), Catch::Contains("no directory"));
+    CHECK_THROWS_WITH(CubeFileWriter(scratch / "", header), Catch::Contains("directory"));
+    const std::string path = scratch / "cubes.hdf5";
     writeFile(path, makeCube(3, 3, grid), 4);
     CHECK_THROWS_WITH(readGalaxyCube(path, 8), Catch::Contains("no galaxy 8") && Catch::Contains("holds 7"));
     CHECK_THROWS_WITH(readGalaxyCube(path, 7, 2), Catch::Contains("no view 2"));
-    CHECK_THROWS_WITH(galaxiesInFile(scratch.file("none.hdf5")), Catch::Contains("none.hdf5"));
+    CHECK_THROWS_WITH(galaxiesInFile(scratch / "none.hdf5"), Catch::Contains("none.hdf5"));
     const auto damage = [&](const char* name, const auto& action, const char* message) {
-        const std::string bad = scratch.file(name);
+        const std::string bad = scratch / name;
         std::filesystem::copy_file(path, bad);
         {
             h5::File file = h5::File::openReadWrite(bad);

@@ -250,4 +250,3 @@ TEST_CASE("a shape that the stored bytes cannot hold is an error, not an allocat
     CHECK_THAT(messageOf<Error>([&] { root.dataset("x").readAll<float>(); }), Contains(":/x: claims shape"));
     CHECK_THAT(messageOf<Error>([&] { root.dataset("y").readAll<float>(); }), Contains(":/y: shape"));
 }
-

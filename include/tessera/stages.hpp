@@ -151,8 +151,8 @@ struct MapResult {
     double clampedMass = 0;                                // [Msun] of stars outside in either
 };
 // The stars are binned on the padded grid; the maps and the mask cover the field without its padding.
-MapResult maps(Host, const BinnedStars&, const Stars&, const GalaxyFrame&, const KnotTable&, double redshift,
-               const WavelengthGrid&, std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask);
+MapResult maps(Host, const BinnedStars&, const KnotTable&, Doppler, double redshift, const WavelengthGrid&,
+               std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask);
 
 // Adds noise to flux and fills variance; NaN spaxels stay NaN. Definitions: physics/noise.hpp.
 void addNoise(Host, const NoiseConfig&, const WavelengthGrid&, const SpaxelGrid&, std::int64_t galaxy,

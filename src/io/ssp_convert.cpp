@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <regex>
+#include <set>
 
 #include "tessera/core/error.hpp"
 #include "tessera/core/units.hpp"
@@ -98,22 +99,22 @@ SspLibrary convertMiles(const std::string& directory) {
     std::error_code code;
     if (!fs::is_directory(directory, code)) throw Error("'" + directory + "' is not a directory of MILES spectra");
     std::map<double, std::map<double, std::string>> files;  // Z -> age [Gyr] -> path
-    std::map<std::string, int> kinds;
+    std::set<std::string> kinds;
     for (const auto& entry : fs::directory_iterator(directory)) {
         const std::string name = entry.path().filename().string();
         std::smatch m;
         if (!std::regex_match(name, m, pattern)) continue;
         const double mh = (m[2] == "m" ? -1 : 1) * std::stod(m[3]);
-        ++kinds[m[1]];
+        kinds.insert(m[1]);
+        if (kinds.size() != 1) throw Error(directory + ": spectra of more than one library (E, M, I) are mixed");
         if (!files[padovaZ(mh)].emplace(std::stod(m[4]), entry.path().string()).second)
             throw Error(directory + ": more than one spectrum of the age and metallicity of " + name);
     }
     if (files.empty()) throw Error(directory + ": no spectra named [EMI]un1.30Z[mp]M.MMTAA.AAAA*.fits");
-    if (kinds.size() != 1) throw Error(directory + ": spectra of more than one library (E, M, I) are mixed");
 
-    const bool extended = kinds.begin()->first == "E";
+    const bool extended = *kinds.begin() == "E";
     SspLibrary ssp;
-    ssp.name = extended ? "emiles" : (kinds.begin()->first == "M" ? "miles" : "miuscat");
+    ssp.name = extended ? "emiles" : (*kinds.begin() == "M" ? "miles" : "miuscat");
     ssp.source = std::string(extended ? "E-MILES (Vazdekis et al. 2016, MNRAS 463, 3409)"
                                       : "MILES (Vazdekis et al. 2010, MNRAS 404, 1639)") +
                  ", unimodal initial mass function of slope 1.3, Padova 2000 isochrones. Licence: Copyright MILES team "

@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "stages/blocks.hpp"
 #include "tessera/core/error.hpp"
@@ -55,29 +56,69 @@ class AxisTable {
 public:
     explicit AxisTable(const std::vector<double>& axis) : axis_(axis), n_(int(axis.size())) {
         const double range = axis.back() - axis.front();
-        scale_ = n_ > 1 ? cells / range : 0;
+        scale_ = n_ > 1 ? float(cells / range) : 0.0F;
+        first_ = float(axis.front());
         int k = 0;
         for (int c = 0; c < cells; ++c) {
-            while (k + 2 < n_ && axis[std::size_t(k) + 1] <= axis.front() + c / scale_) ++k;
+            while (n_ > 1 && k + 2 < n_ && axis[std::size_t(k) + 1] <= axis.front() + range * c / cells) ++k;
             lower_[c] = k;
         }
+        for (int i = 0; i + 1 < n_; ++i)
+            inverse_.push_back(float(1 / (axis[std::size_t(i) + 1] - axis[std::size_t(i)])));
     }
-    AxisPosition<double> operator()(double value) const {
-        if (n_ == 1 || !(value >= axis_.front()) || value > axis_.back()) return locate(axis_.data(), n_, value);
-        const int c = std::min(cells - 1, int((value - axis_.front()) * scale_));
-        int k = lower_[c];
-        while (k > 0 && axis_[std::size_t(k)] > value) --k;
-        while (k + 2 < n_ && axis_[std::size_t(k) + 1] <= value) ++k;
-        return {k, (value - axis_[std::size_t(k)]) / (axis_[std::size_t(k) + 1] - axis_[std::size_t(k)]), false};
+    AxisPosition<float> operator()(float value) const {
+        if (n_ == 1 || !(double(value) >= axis_.front()) || double(value) > axis_.back())
+            return locate(axis_.data(), n_, value);
+        int k = lower_[std::min(cells - 1, int((value - first_) * scale_))];
+        while (k > 0 && axis_[std::size_t(k)] > double(value)) --k;
+        while (k + 2 < n_ && axis_[std::size_t(k) + 1] <= double(value)) ++k;
+        return {k, float(double(value) - axis_[std::size_t(k)]) * inverse_[std::size_t(k)], false};
     }
 
 private:
-    static constexpr int cells = 1024;
+    static constexpr int cells = 4096;
     const std::vector<double>& axis_;
+    std::vector<float> inverse_;
     int n_;
-    double scale_ = 0;
+    float scale_ = 0, first_ = 0;
     int lower_[cells] = {};
 };
+
+// Keys and indices of the stars inside the field, in the order of the stars.
+template <class Key>
+void makeKeys(int threads, const Projected& p, const KnotTable& table, Key shiftBins, Buffer<Key>& key,
+              Buffer<std::uint32_t>& index) {
+    const std::size_t n = p.spaxel.size();
+    const float step = float(table.shiftStep);
+    std::vector<std::size_t> first(std::size_t(threads) + 1, 0);
+#pragma omp parallel num_threads(threads)
+    {
+        const std::size_t t = std::size_t(omp_get_thread_num()), parts = std::size_t(omp_get_num_threads());
+        const std::size_t begin = n * t / parts, end = n * (t + 1) / parts;
+        std::size_t inside = 0;
+        for (std::size_t i = begin; i < end; ++i) inside += p.spaxel[i] != outsideField;
+        first[t + 1] = inside;
+#pragma omp barrier
+#pragma omp single
+        std::partial_sum(first.begin(), first.end(), first.begin());
+        std::size_t k = first[t];
+        for (std::size_t i = begin; i < end; ++i) {
+            if (p.spaxel[i] == outsideField) continue;
+            key[k] = Key(p.spaxel[i]) * shiftBins + Key(int((p.shift[i] - table.shiftMin) / step));
+            index[k++] = std::uint32_t(i);
+        }
+    }
+}
+
+// First star of every spaxel, from the sorted keys.
+template <class Key>
+Buffer<std::uint64_t> starts(int threads, const Buffer<Key>& key, std::size_t nSpaxels, Key shiftBins) {
+    Buffer<std::uint64_t> start(nSpaxels + 1);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::size_t s = 0; s <= nSpaxels; ++s)
+        start[s] = std::uint64_t(std::lower_bound(key.begin(), key.end(), Key(s) * shiftBins) - key.begin());
+    return start;
+}
 
 template <class Key>
 BinnedStars order(Host exec, const Stars& stars, Projected&& p, std::size_t nSpaxels, const KnotTable& table,
@@ -85,34 +126,38 @@ BinnedStars order(Host exec, const Stars& stars, Projected&& p, std::size_t nSpa
     const int threads = threadsOf(exec);
     BinnedStars b;
     Buffer<Key> key(p.inside);
-    b.source = Buffer<std::uint32_t>(p.inside);
-    const float step = float(table.shiftStep);
-    std::size_t k = 0;
-    for (std::size_t i = 0; i < stars.size(); ++i) {
-        if (p.spaxel[i] == outsideField) continue;
-        key[k] = Key(p.spaxel[i]) * shiftBins + Key(int((p.shift[i] - table.shiftMin) / step));
-        b.source[k++] = std::uint32_t(i);
-    }
+    Buffer<std::uint32_t> index(p.inside);
+    makeKeys(threads, p, table, shiftBins, key, index);
     p.spaxel = {};
-    radixSort(threads, key, b.source, int(std::bit_width(nSpaxels * std::size_t(shiftBins))));
-
-    b.start = Buffer<std::uint64_t>(nSpaxels + 1);
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < key.size(); ++i)
-        for (const std::size_t s = std::size_t(key[i] / shiftBins); next <= s;) b.start[next++] = i;
-    while (next <= nSpaxels) b.start[next++] = key.size();
+    radixSort(threads, key, index, int(std::bit_width(nSpaxels * std::size_t(shiftBins))));
+    b.start = starts(threads, key, nSpaxels, shiftBins);
     key = {};
 
     b.stars = Buffer<StarRecord>(p.inside);
     const AxisTable ages(table.logAgeGyr), metallicities(table.zAxis);
+    constexpr std::size_t ahead = 24;  // stars fetched ahead: their order in memory is random
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (std::size_t j = 0; j < b.stars.size(); ++j) {
-        const std::size_t i = b.source[j];
-        const AxisPosition<double> age = ages(double(std::log10(stars.age[i])));
-        const AxisPosition<double> z =
-            metallicities(table.rubix ? double(stars.metallicity[i]) : double(std::log10(stars.metallicity[i])));
-        b.stars[j] = {z.lower * table.nAge + age.lower, float(age.fraction), float(z.fraction),
-                      table.rubix && (age.clamped || z.clamped) ? 0.0F : stars.mass[i], p.shift[i]};
+        if (j + ahead < b.stars.size()) {
+            const std::size_t next = index[j + ahead];
+            __builtin_prefetch(&stars.age[next]);
+            __builtin_prefetch(&stars.metallicity[next]);
+            __builtin_prefetch(&stars.mass[next]);
+            __builtin_prefetch(&p.shift[next]);
+        }
+        const std::size_t i = index[j];
+        const float age = stars.age[i], metallicity = stars.metallicity[i];
+        const AxisPosition<float> a = ages(std::log10(age));
+        const AxisPosition<float> z = metallicities(table.rubix ? metallicity : std::log10(metallicity));
+        const float mass = table.rubix && (a.clamped || z.clamped) ? 0.0F : stars.mass[i];
+        b.stars[j] = {z.lower * table.nAge + a.lower,
+                      a.fraction,
+                      z.fraction,
+                      mass,
+                      p.shift[i],
+                      age,
+                      metallicity,
+                      std::uint32_t(i)};
     }
     return b;
 }

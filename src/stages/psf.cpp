@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -57,22 +58,28 @@ void normalise(const std::vector<double>& image, std::vector<float>& out) {
     for (std::size_t i = 0; i < image.size(); ++i) out[i] = float(image[i] / sum);
 }
 
-// Mean of the profile over a spaxel by 5 x 5 midpoints, 41 x 41 where it is steep (within 2 spaxels of the centre).
+// Integral of the profile over the spaxel (dx, dy) away; Gauss-Legendre, dense where the profile is steep.
+double moffatSpaxel(int dx, int dy, double alpha, double beta) {
+    const auto over = [&](auto rule) {
+        return rule.integrate(
+            [&](double y) {
+                return rule.integrate([&](double x) { return moffatProfile(x * x + y * y, alpha, beta); }, dx - 0.5,
+                                      dx + 0.5);
+            },
+            dy - 0.5, dy + 0.5);
+    };
+    using boost::math::quadrature::gauss;
+    return dx * dx + dy * dy <= 8 ? over(gauss<double, 30>{}) : over(gauss<double, 7>{});
+}
+
 PsfKernel moffatKernel(double fwhm, double beta) {
     const double alpha = moffatAlpha(fwhm, beta);
     PsfKernel k;
     k.radius = std::size_t(std::ceil(moffatRadius(moffatEnclosed, alpha, beta)));
-    const int r = int(k.radius), side = 2 * r + 1;
-    std::vector<double> image(std::size_t(side) * std::size_t(side));
+    const int r = int(k.radius);
+    std::vector<double> image;
     for (int dy = -r; dy <= r; ++dy)
-        for (int dx = -r; dx <= r; ++dx) {
-            const int m = dx * dx + dy * dy <= 8 ? 41 : 5;
-            double sum = 0;
-            for (int i = 0; i < m; ++i)
-                for (int j = 0; j < m; ++j)
-                    sum += moffatProfile(sq(dx + (i + 0.5) / m - 0.5) + sq(dy + (j + 0.5) / m - 0.5), alpha, beta);
-            image[std::size_t((dy + r) * side + dx + r)] = sum / (m * m);
-        }
+        for (int dx = -r; dx <= r; ++dx) image.push_back(moffatSpaxel(dx, dy, alpha, beta));
     normalise(image, k.full);
     return k;
 }

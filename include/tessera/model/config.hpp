@@ -23,7 +23,7 @@ struct GalaxiesConfig {
     std::vector<std::int64_t> subhalos;  // ids; empty: all with at least min_stars stars
     std::uint64_t minStars = 100;        // with fewer, a subhalo is skipped and the catalogue says so
     std::string particles = "subhalo";
-    std::optional<Vec3d> centre;         // in the file's own length unit
+    std::optional<Vec3d> centre;  // in the file's own length unit
 };
 
 enum class Orientation { none, faceOn, edgeOn, euler, matrix, lineOfSight };
@@ -31,22 +31,22 @@ enum class FaceOnFrom { angularMomentum, inertia };
 enum class SystemicVelocity { subhalo, mean, median, none };
 
 struct ViewConfig {
-    double redshift = 0.1;          // observed redshift; sets distance and shift
+    double redshift = 0.1;  // observed redshift; sets distance and shift
     Orientation orientation = Orientation::faceOn;
     FaceOnFrom faceOnFrom = FaceOnFrom::angularMomentum;
-    double orientationRadius = 0;   // [kpc] of the stars that define the frame; 0: twice the stellar half-mass radius
-    double inclination = 0;         // [deg] about the sky's x axis, after the orientation's frame
-    double positionAngle = 0;       // [deg] about the line of sight, after the inclination
-    double twist = 0;               // [deg] about the galaxy's own axis, before the inclination
-    Vec3d eulerDeg{};               // [deg] alpha, beta, gamma of Orientation::euler
-    Mat3d matrix{};                 // of Orientation::matrix; row vectors: x' = x M
-    Vec3d lineOfSight{0, 0, 1};     // of Orientation::lineOfSight: from the observer to the galaxy, box frame
+    double orientationRadius = 0;  // [kpc] of the stars that define the frame; 0: twice the stellar half-mass radius
+    double inclination = 0;        // [deg] about the sky's x axis, after the orientation's frame
+    double positionAngle = 0;      // [deg] about the line of sight, after the inclination
+    double twist = 0;              // [deg] about the galaxy's own axis, before the inclination
+    Vec3d eulerDeg{};              // [deg] alpha, beta, gamma of Orientation::euler
+    Mat3d matrix{};                // of Orientation::matrix; row vectors: x' = x M
+    Vec3d lineOfSight{0, 0, 1};    // of Orientation::lineOfSight: from the observer to the galaxy, box frame
     SystemicVelocity systemicVelocity = SystemicVelocity::subhalo;
-    double systemicRadius = 10;     // [kpc] of the stars behind mean and median
+    double systemicRadius = 10;  // [kpc] of the stars behind mean and median
 };
 
 struct CosmologyConfig {
-    std::string name = "Planck15";  // Planck15 | Planck18 | TNG | snapshot | custom
+    std::string name = "Planck15";                     // Planck15 | Planck18 | TNG | snapshot | custom
     double Om0 = 0.3089, h = 0.6774, w0 = -1, wa = 0;  // of custom (flat, no radiation)
 };
 
@@ -54,18 +54,18 @@ enum class Aperture { square, circle, hexagon };
 
 struct Telescope {
     std::string name;
-    double fov = 0;              // [arcsec] side of the field; diameter of a circle; corner-to-corner width of a hexagon
-    double spaxel = 0;           // [arcsec]
+    double fov = 0;     // [arcsec] side of the field; diameter of a circle; corner-to-corner width of a hexagon
+    double spaxel = 0;  // [arcsec]
     Aperture aperture = Aperture::square;
-    double wavelengthMin = 0;    // [Angstrom] centre of the first pixel
-    double wavelengthMax = 0;    // [Angstrom] excluded
-    double wavelengthStep = 0;   // [Angstrom], or dex where log
+    double wavelengthMin = 0;   // [Angstrom] centre of the first pixel
+    double wavelengthMax = 0;   // [Angstrom] excluded
+    double wavelengthStep = 0;  // [Angstrom], or dex where log
     bool log = false;
-    double lsfFwhm = 0;          // [Angstrom] the instrument's own line spread; information, used where lsf.fwhm = "telescope"
+    double lsfFwhm = 0;  // [Angstrom] the instrument's own line spread; information, used where lsf.fwhm = "telescope"
     std::string medium = "air";  // of the wavelengths: air | vacuum
     std::string source;          // where the numbers come from
 
-    std::size_t spaxels() const;             // a side: round(fov / spaxel)
+    std::size_t spaxels() const;  // a side: round(fov / spaxel)
     WavelengthGrid wavelengths() const;
 };
 
@@ -82,8 +82,8 @@ enum class Outside { error, nan };
 
 struct SpectraConfig {
     Doppler doppler = Doppler::relativistic;
-    double accuracy = 1e-4;              // of a spaxel's mean flux density
-    Outside outside = Outside::error;    // wavelengths that the SSP library does not cover
+    double accuracy = 1e-4;            // of a spaxel's mean flux density
+    Outside outside = Outside::error;  // wavelengths that the SSP library does not cover
 };
 
 enum class PsfKind { gaussian, moffat, doubleGaussian, fits };
@@ -91,13 +91,13 @@ enum class PsfBorder { padded, zero };
 
 struct PsfConfig {
     PsfKind kind = PsfKind::gaussian;
-    double fwhm = 0.8;                  // [arcsec]
-    double beta = 2.5;                  // of moffat
-    double referenceWavelength = 0;     // [Angstrom] where fwhm holds; 0: at all wavelengths
-    double power = 0;                   // fwhm(lambda) = fwhm (lambda / reference)^power
+    double fwhm = 0.8;                     // [arcsec]
+    double beta = 2.5;                     // of moffat
+    double referenceWavelength = 0;        // [Angstrom] where fwhm holds; 0: at all wavelengths
+    double power = 0;                      // fwhm(lambda) = fwhm (lambda / reference)^power
     PsfBorder border = PsfBorder::padded;  // padded: stars just outside the field shine in; zero: they do not
-    std::string path;                   // of fits
-    double sigmaSpaxels = 0;            // RUBIX's form: sigma in spaxels on size x size taps; 0: not used
+    std::string path;                      // of fits
+    double sigmaSpaxels = 0;               // RUBIX's form: sigma in spaxels on size x size taps; 0: not used
     int size = 0;
 };
 
@@ -111,14 +111,14 @@ struct LsfConfig {
 
 struct NoiseConfig {
     std::uint64_t seed = 1;
-    std::optional<double> signalToNoise;    // target mode, see physics/noise.hpp for its definition
+    std::optional<double> signalToNoise;  // target mode, see physics/noise.hpp for its definition
     // exposure mode
-    std::optional<double> exposureTime;     // [s]
-    double area = 4.85e5;                   // [cm^2] collecting area (VLT UT: 48.5 m^2)
-    double throughput = 0.25;               // electrons per photon
-    double sky = 0;                         // [1e-20 erg s-1 cm-2 Angstrom-1 arcsec-2] sky brightness
-    double readNoise = 0;                   // [electrons] per voxel and exposure
-    int exposures = 1;                      // number of exposures the time is split into
+    std::optional<double> exposureTime;  // [s]
+    double area = 4.85e5;                // [cm^2] collecting area (VLT UT: 48.5 m^2)
+    double throughput = 0.25;            // electrons per photon
+    double sky = 0;                      // [1e-20 erg s-1 cm-2 Angstrom-1 arcsec-2] sky brightness
+    double readNoise = 0;                // [electrons] per voxel and exposure
+    int exposures = 1;                   // number of exposures the time is split into
 };
 
 enum class CubeUnit { flux, luminosity };
@@ -126,8 +126,8 @@ enum class CubeUnit { flux, luminosity };
 struct OutputConfig {
     std::string path = "cubes.hdf5";
     CubeUnit unit = CubeUnit::flux;
-    bool fits = false;      // beside path: <stem>_<subhalo>[_view<k>].fits
-    int compression = 4;    // deflate level of the HDF5 cubes; 0: none
+    bool fits = false;    // beside path: <stem>_<subhalo>[_view<k>].fits
+    int compression = 4;  // deflate level of the HDF5 cubes; 0: none
 };
 
 enum class Compat { none, rubix };
@@ -135,9 +135,9 @@ enum class Backend { automatic, cpu, simt, cuda };
 
 struct ResourcesConfig {
     Backend backend = Backend::automatic;
-    int threads = 0;                      // 0: all that OpenMP offers
-    std::uint64_t memoryPerRank = 0;      // [byte] 0: half of the node's memory, shared by its ranks
-    bool deterministic = true;            // bitwise the same for any number of threads
+    int threads = 0;                  // 0: all that OpenMP offers
+    std::uint64_t memoryPerRank = 0;  // [byte] 0: half of the node's memory, shared by its ranks
+    bool deterministic = true;        // bitwise the same for any number of threads
 };
 
 struct Config {

@@ -30,12 +30,12 @@ struct SnapshotInfo {
 // What the catalogue says of one galaxy. Files of one galaxy leave the optionals empty.
 struct Subhalo {
     std::int64_t id = 0;
-    ParticleRange stars, gas;             // rows of the snapshot, wind included
-    std::optional<Vec3d> position;        // [kpc] physical, most bound particle
-    std::optional<Vec3d> velocity;        // [km/s] peculiar, physical
-    std::optional<double> halfMassRadius; // [kpc] physical, of the stars
-    std::optional<double> stellarMass;    // [Msun] current
-    bool cosmological = true;             // SubhaloFlag
+    ParticleRange stars, gas;              // rows of the snapshot, wind included
+    std::optional<Vec3d> position;         // [kpc] physical, most bound particle
+    std::optional<Vec3d> velocity;         // [km/s] peculiar, physical
+    std::optional<double> halfMassRadius;  // [kpc] physical, of the stars
+    std::optional<double> stellarMass;     // [Msun] current
+    bool cosmological = true;              // SubhaloFlag
 };
 
 // What the catalogue and the cube's attributes say of one galaxy seen in one view.
@@ -45,18 +45,18 @@ struct GalaxyReport {
     double redshift = 0;
     double luminosityDistanceMpc = 0, angularDistanceMpc = 0;
     double kpcPerArcsec = 0, spaxelArcsec = 0;
-    std::uint64_t nStars = 0;              // stars of the galaxy (wind excluded)
-    std::uint64_t nStarsInField = 0;       // of them in the aperture
-    double massInField = 0;                // [Msun] initial mass of those
-    std::uint64_t nClampedAge = 0;         // stars in the field outside the library's ages
+    std::uint64_t nStars = 0;         // stars of the galaxy (wind excluded)
+    std::uint64_t nStarsInField = 0;  // of them in the aperture
+    double massInField = 0;           // [Msun] initial mass of those
+    std::uint64_t nClampedAge = 0;    // stars in the field outside the library's ages
     std::uint64_t nClampedMetallicity = 0;
-    double massClamped = 0;                // [Msun] of stars clamped in either
+    double massClamped = 0;  // [Msun] of stars clamped in either
     std::uint64_t nWind = 0;
-    Mat3d rotation;                        // x' = rotation * x (rows: sky x, sky y, line of sight)
-    Vec3d centre;                          // [kpc] physical, box frame
-    Vec3d systemicVelocity;                // [km/s]
-    double luminosityInBand = 0;           // [Lsun] sum over stars in the field, before PSF; see docs/design.md
-    std::string status = "ok";             // ok | skipped: reason | failed: reason
+    Mat3d rotation;               // x' = rotation * x (rows: sky x, sky y, line of sight)
+    Vec3d centre;                 // [kpc] physical, box frame
+    Vec3d systemicVelocity;       // [km/s]
+    double luminosityInBand = 0;  // [Lsun] sum over stars in the field, before PSF; see docs/design.md
+    std::string status = "ok";    // ok | skipped: reason | failed: reason
     double seconds = 0;
 };
 
@@ -65,9 +65,9 @@ struct GalaxyCube {
     GalaxyReport report;
     WavelengthGrid wavelength;
     SpaxelGrid grid;
-    std::string unit;         // of flux
-    Cube flux;                // [ny][nx][nLambda]; NaN outside the aperture
-    Cube variance;            // empty where noise is off
+    std::string unit;  // of flux
+    Cube flux;         // [ny][nx][nLambda]; NaN outside the aperture
+    Cube variance;     // empty where noise is off
     std::vector<Map> maps;
 };
 

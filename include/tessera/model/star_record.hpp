@@ -1,4 +1,4 @@
-// One star as the accumulation reads it: 20 bytes.
+// One star as the stages behind the ordering read it: 32 bytes.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,14 @@
 namespace tessera {
 
 struct StarRecord {
-    std::int32_t corner;  // SSP template iZ nAge + iAge of the lower corner
-    float ageFraction;    // towards corner + 1
-    float zFraction;      // towards corner + nAge
-    float mass;           // [Msun]
-    float shift;          // d ln(lambda) of the line-of-sight velocity
+    std::int32_t corner;   // SSP template iZ nAge + iAge of the lower corner
+    float ageFraction;     // towards corner + 1
+    float zFraction;       // towards corner + nAge
+    float mass;            // [Msun]
+    float shift;           // d ln(lambda) of the line-of-sight velocity
+    float age;             // [Gyr]
+    float metallicity;     // mass fraction
+    std::uint32_t source;  // index into Stars
 };
 
 }  // namespace tessera

@@ -30,6 +30,14 @@ TESSERA_HD void dopplerShiftAdjoint(T vLos, T& vLosBar, T shiftBar, Doppler kind
     vLosBar += shiftBar * slope * T(1 / units::c_km_s);
 }
 
+// The velocity [km/s] of a shift: the inverse of dopplerShift.
+template <class T>
+TESSERA_HD T velocityOfShift(T shift, Doppler kind = Doppler::relativistic) {
+    using std::expm1, std::tanh;
+    return T(units::c_km_s) *
+           (kind == Doppler::relativistic ? tanh(shift) : (kind == Doppler::classical ? expm1(shift) : shift));
+}
+
 // Refractive index of standard air at a vacuum wavelength [Angstrom]: Ciddor 1996, as in the VALD data base (Birch &
 // Downs fit by N. Piskunov). Unity below 2000 Angstrom, where it is not defined.
 TESSERA_HD inline double airIndex(double vacuum) {
