@@ -95,6 +95,8 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, doub
                             plan.config.galaxies.minStars);
     if (plan.notCosmological > 0)
         text += fmt::format("  left out: {} subhalos not of cosmological origin\n", plan.notCosmological);
+    for (const auto& notes : {plan.notes, plan.snapshot->info().notes})
+        for (const std::string& note : notes) text += fmt::format("  note: {}\n", note);
     return text;
 }
 
