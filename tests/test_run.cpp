@@ -176,7 +176,7 @@ TEST_CASE("what is printed: progress and summary, nothing when quiet, replacemen
     succeeds(o);
     CHECK(o.err.find("1/1 cubes") != std::string::npos);
     CHECK(o.err.find('\r') == std::string::npos);
-    CHECK(o.out.find("1 cubes of 1 galaxies") == 0);
+    CHECK(o.out.find("1 cube of 1 galaxy") == 0);
     w.args = {"--quiet"};
     o = w.run();
     succeeds(o);
