@@ -5,6 +5,7 @@
 #include "oracle.hpp"
 #include "support.hpp"
 #include "tessera/physics/flux.hpp"
+#include "tessera/physics/orient.hpp"
 #include "tessera/pipeline.hpp"
 
 using namespace tessera;
@@ -171,6 +172,7 @@ TEST_CASE("particles across the box border are seen as one galaxy", "[pipeline]"
 
 TEST_CASE("a receding star is redder, and the centre's velocity is taken off", "[pipeline]") {
     Stars stars = randomStars(1, 26, 0.001, 0);
+    stars.position[0] = {0.01, 0.01, 0};
     stars.velocity[0] = {0, 0, 3000};
     SspLibrary library = syntheticLibrary(1, 0, 7, 2, 2);
     for (std::size_t t = 0; t < 4; ++t)  // one line

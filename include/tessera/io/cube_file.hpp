@@ -1,17 +1,16 @@
 // The cube file (HDF5). Schema:
 //
-//   /                      attrs: tessera_version, commit, config (JSON as used), ssp_sha256, snapshot, created, ranks,
-//   backend /wavelength            [nLambda] f8 Angstrom (pixel centres); attrs unit, step [Angstrom or dex], log (0 |
-//   1) /galaxies/<subhalo>/flux       [ny][nx][nLambda] f4, attr unit      (view k > 0: /galaxies/<subhalo>/view_k/...)
-//                      /variance   [ny][nx][nLambda] f4                 (when noise is on)
+//   /                           attrs: tessera_version, commit, config (JSON as used), ssp_sha256, snapshot, created,
+//                                      ranks, backend
+//   /wavelength                 [nLambda] f8 Angstrom (pixel centres); attrs unit, step [Angstrom or dex], log (0 | 1)
+//   /galaxies/<subhalo>/flux    [ny][nx][nLambda] f4, attr unit       (view k > 0: /galaxies/<subhalo>/view_k/...)
+//                      /variance    [ny][nx][nLambda] f4              (when noise is on)
 //                      /maps/<name> [ny][nx] f4, attr unit
 //                      attrs: subhalo, redshift, D_L_Mpc, D_A_Mpc, kpc_per_arcsec, spaxel_arcsec, n_stars,
-//                      n_stars_in_field,
-//                             mass_in_field, n_clamped_age, n_clamped_metallicity, mass_clamped, n_wind, rotation
-//                             (3x3), centre, systemic_velocity, luminosity_in_band
-//   /catalog               one dataset per column, one row per galaxy and view, in the order of the configuration: the
-//   same
-//                          numbers, view, status (fixed-length text) and seconds
+//                             n_stars_in_field, mass_in_field, n_clamped_age, n_clamped_metallicity, mass_clamped,
+//                             n_wind, rotation (3x3), centre, systemic_velocity, luminosity_in_band
+//   /catalog                    one dataset per column, one row per galaxy and view, in the order of the configuration:
+//                               the same numbers, view, status (fixed-length text) and seconds
 //
 // Cubes are stored in chunks of about 10 x 10 spaxels x 512 wavelengths, so that a spectrum and an image at one
 // wavelength both read few of them, shuffled and deflated (compression 0: neither). The attributes are those of
