@@ -43,7 +43,7 @@ void writeFile(const std::string& path, const GalaxyCube& cube, int compression)
     writer.finish({cube.report});
 }
 
-const std::size_t sides[] = {1, 7, 8, 9, 25};
+const std::size_t sides[] = {1, 9, 10, 11, 25};
 const std::size_t lengths[] = {1, 2, 511, 512, 513};
 
 }  // namespace
@@ -78,8 +78,8 @@ TEST_CASE("a cube of ten thousand spectra, not square") {
     CHECK(back.wavelength == cube.wavelength);
 }
 
-// HDF5's own read, without Tessera's layer, and its own filters on a chunk.
-TEST_CASE("the stored chunks are those of HDF5's filter pipeline") {
+// HDF5's own read, without Tessera's layer, and its own filters on the same values.
+TEST_CASE("HDF5 alone reads the chunks, and would not have stored them smaller") {
     const TemporaryDirectory scratch;
     const GalaxyCube cube = makeCube(25, 25, {4750, 1.25, 513, false});
     const std::string path = scratch / "cubes.hdf5";
@@ -91,30 +91,21 @@ TEST_CASE("the stored chunks are those of HDF5's filter pipeline") {
     REQUIRE(H5Pget_nfilters(list) == 2);
     hsize_t chunk[3];
     REQUIRE(H5Pget_chunk(list, 3, chunk) == 3);
-    CHECK(chunk[0] * chunk[1] * chunk[2] <= 8 * 8 * 512);
+    CHECK(chunk[0] * chunk[1] * chunk[2] <= 10 * 10 * 512);
     std::vector<float> values(cube.flux.data.size());
     REQUIRE(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
     CHECK(std::memcmp(values.data(), cube.flux.data.data(), values.size() * sizeof(float)) == 0);
 
-    // The same values through H5Dwrite: the same bytes on disk, but for what lies beyond the array's end.
+    // The same values through H5Dwrite need no less room, but for planes of noise that Tessera does not deflate.
     const std::string other = scratch / "plain.hdf5";
     const hid_t plain = H5Fcreate(other.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     const hid_t space = H5Dget_space(set);
     const hid_t same = H5Dcreate2(plain, "flux", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, list, H5P_DEFAULT);
     REQUIRE(H5Dwrite(same, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
     H5Fflush(plain, H5F_SCOPE_GLOBAL);
-    const hsize_t offset[3] = {0, 0, 0};
-    hsize_t mine = 0, theirs = 0;
-    REQUIRE(H5Dget_chunk_storage_size(set, offset, &mine) >= 0);
-    REQUIRE(H5Dget_chunk_storage_size(same, offset, &theirs) >= 0);
-    REQUIRE(mine == theirs);
-    CHECK(mine < chunk[0] * chunk[1] * chunk[2] * sizeof(float));
-    std::vector<unsigned char> a(mine), b(mine);
-    std::uint32_t mask = 1;
-    REQUIRE(H5Dread_chunk(set, H5P_DEFAULT, offset, &mask, a.data()) >= 0);
-    CHECK(mask == 0);
-    REQUIRE(H5Dread_chunk(same, H5P_DEFAULT, offset, &mask, b.data()) >= 0);
-    CHECK(a == b);
+    const double mine = double(H5Dget_storage_size(set)), theirs = double(H5Dget_storage_size(same));
+    CHECK(mine < 1.05 * theirs);
+    CHECK(mine < 0.9 * double(values.size() * sizeof(float)));
     H5Dclose(same);
     H5Sclose(space);
     H5Fclose(plain);

@@ -30,7 +30,7 @@ std::string utcNow() {
     return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
 
-// Chunks of nearly equal size, so that little is stored beyond the array's end: 25 in chunks of at most 8 gives 7.
+// Chunks of nearly equal size, so that little is stored beyond the array's end: 25 in chunks of at most 10 gives 9.
 hsize_t evenly(std::size_t n, std::size_t most) {
     const std::size_t pieces = (n + most - 1) / most;
     return (n + pieces - 1) / pieces;
@@ -111,7 +111,7 @@ void writeCatalogue(const h5::Group& root, const std::vector<GalaxyReport>& rows
 void writeCube(const h5::Group& group, const char* name, const Cube& cube, const std::string& unit, int compression) {
     const std::vector<hsize_t> shape{cube.ny, cube.nx, cube.nLambda};
     h5::Layout layout;
-    layout.chunk = {evenly(cube.ny, 8), evenly(cube.nx, 8), evenly(cube.nLambda, 512)};
+    layout.chunk = {evenly(cube.ny, 10), evenly(cube.nx, 10), evenly(cube.nLambda, 512)};
     layout.deflate = compression;
     const h5::Dataset set = group.createDataset<float>(name, shape, layout);
     set.writeAllParallel(cube.data.data());

@@ -2,6 +2,7 @@
 #include <zlib.h>
 
 #include <array>
+#include <cmath>
 #include <cstring>
 
 #include "io/hdf5_detail.hpp"
@@ -19,6 +20,49 @@ void shuffle(const float* values, std::size_t count, unsigned char* out) {
     const auto* in = reinterpret_cast<const unsigned char*>(values);
     for (std::size_t i = 0; i < count; ++i)
         for (std::size_t b = 0; b < sizeof(float); ++b) out[b * count + i] = in[i * sizeof(float) + b];
+}
+
+// Entropy [bits a byte] of every eighth byte, from 0 to 8.
+double sampledEntropy(const unsigned char* bytes, std::size_t count) {
+    std::array<unsigned, 256> histogram{};
+    unsigned n = 0;
+    for (std::size_t i = 0; i < count; i += 8, ++n) ++histogram[bytes[i]];
+    double entropy = 0;
+    for (const unsigned h : histogram)
+        if (h != 0) entropy -= double(h) / n * std::log2(double(h) / n);
+    return entropy;
+}
+
+// Whether deflate would be wasted on these bytes: all values equally often, and a piece deflated at level 1 (it may
+// hold repetitions that the entropy does not tell of) no smaller.
+bool isNoise(const unsigned char* bytes, std::size_t count) {
+    if (sampledEntropy(bytes, count) < 7.7) return false;
+    std::array<unsigned char, 4096> piece;
+    const std::size_t length = std::min(piece.size(), count);
+    uLongf deflated = uLongf(length - length / 32);
+    return compress2(piece.data(), &deflated, bytes + (count - length) / 2, uLong(length), 1) == Z_BUF_ERROR;
+}
+
+// One zlib stream of the four byte planes. The low bytes of a mantissa are noise that deflate only spends time on: such
+// planes go into stored blocks. Returns the length, 0 where zlib failed.
+std::size_t deflatePlanes(const unsigned char* planes, std::size_t count, int level, unsigned char* out,
+                          std::size_t capacity) {
+    z_stream stream{};
+    if (deflateInit(&stream, level) != Z_OK) return 0;
+    stream.next_out = out;
+    stream.avail_out = uInt(capacity);
+    bool good = true;
+    for (std::size_t b = 0; b < sizeof(float); ++b) {
+        const unsigned char* plane = planes + b * count;
+        good = good && deflateParams(&stream, isNoise(plane, count) ? 0 : level, Z_DEFAULT_STRATEGY) == Z_OK;
+        stream.next_in = const_cast<unsigned char*>(plane);
+        stream.avail_in = uInt(count);
+        const bool last = b + 1 == sizeof(float);
+        good = good && deflate(&stream, last ? Z_FINISH : Z_NO_FLUSH) == (last ? Z_STREAM_END : Z_OK);
+    }
+    const std::size_t length = stream.total_out;
+    deflateEnd(&stream);
+    return good ? length : 0;
 }
 
 // Copies the chunk at `start` out of the array; what lies beyond the array's end is zero.
@@ -74,7 +118,7 @@ void Dataset::writeAllParallel(const float* in) const {
     }
     const std::size_t values = chunk[0] * chunk[1] * chunk[2], bytes = values * sizeof(float);
     const std::size_t total = chunks[0] * chunks[1] * chunks[2];
-    const std::size_t capacity = filters.deflate > 0 ? compressBound(uLong(bytes)) : bytes;
+    const std::size_t capacity = filters.deflate > 0 ? compressBound(uLong(bytes)) + 1024 : bytes;
     const std::size_t batch = std::clamp<std::size_t>((std::size_t(16) << 20) / capacity, 1, total);
     std::vector<unsigned char> stored(batch * capacity);
     std::vector<std::size_t> storedBytes(batch);
@@ -98,9 +142,8 @@ void Dataset::writeAllParallel(const float* in) const {
                     continue;
                 }
                 shuffle(raw.data(), values, shuffled.data());
-                uLongf length = uLongf(capacity);
-                failed |= compress2(out, &length, shuffled.data(), uLong(bytes), filters.deflate) != Z_OK;
-                storedBytes[i] = length;
+                storedBytes[i] = deflatePlanes(shuffled.data(), values, filters.deflate, out, capacity);
+                failed |= storedBytes[i] == 0;
             }
         }
         if (failed) throw Error(where_ + ": cannot compress");

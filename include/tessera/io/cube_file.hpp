@@ -12,7 +12,7 @@
 //   /catalog                    one dataset per column, one row per galaxy and view, in the order of the configuration:
 //                               the same numbers, view, status (fixed-length text) and seconds
 //
-// Cubes are stored in chunks of about 8 x 8 spaxels x 512 wavelengths, so that a spectrum and an image at one
+// Cubes are stored in chunks of about 10 x 10 spaxels x 512 wavelengths, so that a spectrum and an image at one
 // wavelength both read few of them, shuffled and deflated (compression 0: neither). The attributes are those of
 // GalaxyReport.
 #pragma once
