@@ -15,7 +15,7 @@
 #include "config/suggest.hpp"
 #include "tessera/comm/comm.hpp"
 #include "tessera/core/version.hpp"
-#include "tessera/io/version.hpp"
+#include "tessera/io/hdf5_library.hpp"
 
 namespace {
 
@@ -122,6 +122,7 @@ int main(int argc, char** argv) {
     Ranks ranks;
     std::optional<MpiSession> session;
     try {
+        startHdf5();
         session.emplace(argc, argv);
         ranks = {Comm::world().rank(), Comm::world().size()};
         const cli::Arguments args(argv + 1, argv + argc);

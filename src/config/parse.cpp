@@ -39,6 +39,8 @@ bool isGiven(const json& object, const Parameter& p) {
     return at != object.end() && !(p.optional && at->is_null());
 }
 
+constexpr const char* unnamed = "custom";
+
 // A known name fills in what the object leaves out; without one everything must be there.
 Telescope baseTelescope(const json& object, const std::string& path) {
     const auto name = object.find("name");
@@ -49,7 +51,7 @@ Telescope baseTelescope(const json& object, const std::string& path) {
     for (const char* key : {"fov", "spaxel", "aperture", "wavelength"})
         if (!object.contains(key)) missing.push_back(path + "." + key);
     Telescope base;
-    base.name = "custom";
+    base.name = unnamed;
     base.source = "the configuration";
     if (missing.empty()) return base;
     if (name == object.end())
@@ -105,8 +107,11 @@ void readSection(const Section& section, json& node, Config& config) {
         throw ConfigError(fmt::format("{}: {} is not {}{}", section.key, quoted(node),
                                       section.nullable ? "an object or null" : "an object",
                                       section.shorthand.empty() ? "" : " or a " + section.shorthand));
-    if (section.key == "telescope") config.telescope = baseTelescope(node, section.key);
-    readObject(section, node, section.key, section.make(config, 0));
+    if (section.key != "telescope") return readObject(section, node, section.key, section.make(config, 0));
+    const Telescope base = baseTelescope(node, section.key);
+    config.telescope = base;
+    readObject(section, node, section.key, &config.telescope);
+    if (base.name != unnamed) config.telescope.name = base.name;  // as the table spells it
 }
 
 // RUBIX's conventions where the document does not speak of them; checkTogether refuses others.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "config/suggest.hpp"
@@ -96,7 +97,8 @@ WavelengthGrid Telescope::wavelengths() const {
             "a telescope with a range of wavelengths");
     // Pixels below max; a ratio that rounding lifts just above an integer n is n pixels, not n + 1.
     const double pixels = range / wavelengthStep;
-    const std::size_t size = std::size_t(std::max(1.0, std::ceil(pixels * (1 - 1e-9))));
+    const double rounding = 4 * std::numeric_limits<double>::epsilon() * (log ? 1 : wavelengthMax) / wavelengthStep;
+    const std::size_t size = std::size_t(std::max(1.0, std::ceil(pixels * (1 - 1e-9) - rounding)));
     return {wavelengthMin, wavelengthStep, size, log};
 }
 

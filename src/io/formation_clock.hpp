@@ -9,23 +9,22 @@
 
 namespace tessera {
 
-// t(a_snapshot) - t(a_formation) [Gyr] by cubic Hermite interpolation of cosmicTimeGyr in x = a^1.5, in which cosmic
-// time is smooth from the big bang on: dt/dx = 2 / (3 H0 x E(a)). 512 intervals: error below 1e-9 Gyr.
+// t(a_snapshot) - t(a_formation) [Gyr] by cubic Hermite interpolation of cosmicTimeGyr in u = sqrt(a), in which cosmic
+// time is smooth from the big bang on: dt/du = 2 / (H0 u E(a)). 512 intervals: error below 1e-9 Gyr.
 class FormationClock {
 public:
-    FormationClock(const Cosmology& c, double aSnapshot) : end_(std::pow(aSnapshot, 1.5)), step_(end_ / intervals) {
+    FormationClock(const Cosmology& c, double aSnapshot) : end_(std::sqrt(aSnapshot)), step_(end_ / intervals) {
         const double hubbleTime = units::Mpc_cm * 1e-5 / (100 * c.h) / units::Gyr_s;
         for (int i = 0; i <= intervals; ++i) {
-            const double x = i * step_, a = std::pow(x, 2.0 / 3);
+            const double u = i * step_, a = u * u;
             time_.push_back(i == 0 ? 0 : cosmicTimeGyr(c, a));
-            const double xE = i == 0 ? std::sqrt(c.omegaM) : x * hubbleRatio(c, a);
-            slope_.push_back(hubbleTime * 2 / (3 * xE) * step_);
+            slope_.push_back(i == 0 ? 0 : hubbleTime * 2 / (u * hubbleRatio(c, a)) * step_);
         }
     }
 
     // 0 <= aFormation; a formation after the snapshot (a rounding of its time) gives 0.
     double age(double aFormation) const {
-        const double x = std::min(aFormation * std::sqrt(aFormation), end_) / step_;
+        const double x = std::min(std::sqrt(aFormation), end_) / step_;
         const int i = std::min(int(x), intervals - 1);
         const double s = x - i, r = 1 - s;
         const double t =

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <exception>
 #include <filesystem>
 #include <system_error>
 
@@ -22,11 +23,14 @@ TemporaryFile::TemporaryFile(std::string finalName) : TemporaryFile(std::move(fi
 }
 
 TemporaryFile::TemporaryFile(std::string finalName, long creatorPid)
-    : final_(std::move(finalName)), name_(final_ + ".tmp." + std::to_string(creatorPid)) {}
+    : final_(std::move(finalName)),
+      name_(final_ + ".tmp." + std::to_string(creatorPid)),
+      exceptions_(std::uncaught_exceptions()) {}
 
 TemporaryFile::~TemporaryFile() {
     std::error_code code;
-    if (owned_) fs::remove(name_, code);
+    // A joined file is removed on the way out of a failure: its maker may be taken down before it gets to do so.
+    if (owned_ || std::uncaught_exceptions() > exceptions_) fs::remove(name_, code);
 }
 
 void TemporaryFile::commit() {

@@ -10,7 +10,7 @@ class TemporaryFile {
 public:
     // Error where the directory of the final name is absent.
     explicit TemporaryFile(std::string finalName);
-    // The same temporary file as another process named it: not removed by this object.
+    // The same temporary file as another process named it: removed by this object only where an exception destroys it.
     TemporaryFile(std::string finalName, long creatorPid);
     ~TemporaryFile();
     TemporaryFile(const TemporaryFile&) = delete;
@@ -23,6 +23,7 @@ public:
 private:
     std::string final_, name_;
     bool owned_ = false;
+    int exceptions_;  // in flight when this object was made
 };
 
 }  // namespace tessera

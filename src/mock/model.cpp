@@ -7,7 +7,7 @@ namespace tessera::mock {
 
 namespace {
 
-constexpr int nodes = 1024;         // of the table, uniform in x = r / (r + discScale) on [0, lastNode]
+constexpr int nodes = 256;          // of the table, uniform in x = r / (r + discScale) on [0, lastNode]
 constexpr double lastNode = 0.995;  // r = 199 scale lengths
 constexpr double softDispersion =
     8;  // [km/s] added in quadrature: discs do not become colder than the gas they form from
@@ -77,12 +77,19 @@ GalaxyModel::GalaxyModel(const GalaxyParameters& p) : p_(p), table_(nodes) {
         [this](double r) { return sphericalMass(r); });
     const double surface0 = p.stellarMass * (1 - p.bulgeFraction) / (2 * units::pi * sq(p.discScale));
     const double gas0 = p.gasMass / (2 * units::pi * sq(p.gasScale));
+    std::vector<double> radius(nodes), squared(nodes);
     for (int i = 0; i < nodes; ++i) {
-        const double r = std::max(nodeRadius(i, p.discScale), 1e-4 * p.discScale), x = r / p.discScale;
-        const double circular2 = circularSquared(r), circular = std::sqrt(circular2);
+        radius[std::size_t(i)] = std::max(nodeRadius(i, p.discScale), 1e-4 * p.discScale);
+        squared[std::size_t(i)] = circularSquared(radius[std::size_t(i)]);
+    }
+    for (int i = 0; i < nodes; ++i) {
+        const double r = radius[std::size_t(i)], x = r / p.discScale;
+        const double circular2 = squared[std::size_t(i)], circular = std::sqrt(circular2);
         // kappa^2 / (4 Omega^2) = (1 + d ln v_c / d ln r) / 2
-        const double above = circularSquared(r * 1.01), below = circularSquared(r / 1.01);
-        const double epicycle = std::clamp(0.5 + 0.125 * std::log(above / below) / std::log(1.01), 0.25, 1.0);
+        const std::size_t below = i == 0 ? 0 : std::size_t(i) - 1,
+                          above = std::min(std::size_t(i) + 1, std::size_t(nodes) - 1);
+        const double slopeSquared = std::log(squared[above] / squared[below]) / std::log(radius[above] / radius[below]);
+        const double epicycle = std::clamp(0.5 + 0.25 * slopeSquared, 0.25, 1.0);
         // An isothermal sheet of stars and gas: sigma_z^2 = pi G Sigma z0.
         const double surface = surface0 * std::exp(-x) + gas0 * std::exp(-r / p.gasScale);
         const double gaseous = surface > 0 ? gas0 * std::exp(-r / p.gasScale) / surface : 0;

@@ -8,9 +8,9 @@ namespace tessera::mock {
 namespace {
 
 constexpr float twoPi = 2 * float(units::pi);
-constexpr float solar = 0.0127f;    // metal mass fraction, TNG's reference
-constexpr float hernquistCut = 30;  // a bulge ends at this many scale radii
-constexpr float hotShare = 0.15f;   // of a galaxy's gas: a hot sphere instead of the disc
+constexpr float solar = 0.0127f;     // metal mass fraction, TNG's reference
+constexpr float hernquistCut = 100;  // a bulge ends at this many scale radii
+constexpr float hotShare = 0.15f;    // of a galaxy's gas: a hot sphere instead of the disc
 
 // Radius in units of the scale radius for M(<r)/M = u, Hernquist's profile cut at `cut`.
 float hernquistRadius(float u, float cut) {

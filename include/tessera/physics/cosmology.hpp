@@ -79,20 +79,21 @@ TESSERA_HD inline double kpcPerArcsec(const Cosmology& c, double z) {
     return angularDistanceMpc(c, z) * 1e3 * units::arcsec_rad;
 }
 
-// Cosmic time [Gyr] at scale factor a. Closed form for flat Lambda; else t = (2/3)/H0 * integral of dx/(x E) with
-// a = x^(2/3), which is smooth at the big bang (Simpson, 1024 intervals: 1e-9).
+// Cosmic time [Gyr] at scale factor a. Closed form for flat Lambda; else t = 1/H0 * integral of 2 du / (u E) with
+// a = u^2, which is smooth at the big bang with matter, curvature and Lambda (Simpson, 1024 intervals: 1e-9).
 TESSERA_HD inline double cosmicTimeGyr(const Cosmology& c, double a) {
     const double hubbleTime = units::Mpc_cm * 1e-5 / (100 * c.h) / units::Gyr_s;
     if (c.flatLambda())
-        return hubbleTime * 2 / (3 * std::sqrt(c.omegaDe)) * std::asinh(std::sqrt(c.omegaDe / c.omegaM * a * a * a));
+        return hubbleTime * 2 / (3 * std::sqrt(c.omegaDe)) *
+               std::asinh(std::sqrt(c.omegaDe / c.omegaM * a * a * a));
     const int n = 1024;
-    const double end = std::pow(a, 1.5), step = end / n;
-    double sum = 1 / std::sqrt(c.omegaM);  // the limit of the integrand at x = 0
+    const double step = std::sqrt(a) / n;
+    double sum = 0;  // the integrand vanishes at u = 0
     for (int i = 1; i <= n; ++i) {
-        const double x = i * step;
-        sum += (i == n ? 1 : (i % 2 == 1 ? 4 : 2)) / (x * hubbleRatio(c, std::pow(x, 2.0 / 3)));
+        const double u = i * step;
+        sum += (i == n ? 1 : (i % 2 == 1 ? 4 : 2)) * 2 / (u * hubbleRatio(c, u * u));
     }
-    return hubbleTime * 2.0 / 3 * sum * step / 3;
+    return hubbleTime * sum * step / 3;
 }
 
 }  // namespace tessera
