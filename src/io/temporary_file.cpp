@@ -5,12 +5,28 @@
 #include <exception>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "tessera/core/error.hpp"
 
 namespace tessera {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<std::string>& abandoned() {
+    static std::vector<std::string> names;
+    return names;
+}
+
+}  // namespace
+
+void removeAbandonedFiles() noexcept {
+    std::error_code code;
+    for (const std::string& name : abandoned()) fs::remove(name, code);
+    abandoned().clear();
+}
 
 TemporaryFile::TemporaryFile(std::string finalName) : TemporaryFile(std::move(finalName), long(getpid())) {
     std::error_code code;
@@ -29,8 +45,10 @@ TemporaryFile::TemporaryFile(std::string finalName, long creatorPid)
 
 TemporaryFile::~TemporaryFile() {
     std::error_code code;
-    // A joined file is removed on the way out of a failure: its maker may be taken down before it gets to do so.
-    if (owned_ || std::uncaught_exceptions() > exceptions_) fs::remove(name_, code);
+    if (owned_)
+        fs::remove(name_, code);
+    else if (std::uncaught_exceptions() > exceptions_)
+        abandoned().push_back(std::move(name_));
 }
 
 void TemporaryFile::commit() {

@@ -10,7 +10,8 @@ class TemporaryFile {
 public:
     // Error where the directory of the final name is absent.
     explicit TemporaryFile(std::string finalName);
-    // The same temporary file as another process named it: removed by this object only where an exception destroys it.
+    // The same temporary file as another process named it. Where an exception destroys this object, the file is left to
+    // removeAbandonedFiles(): the other processes may be at it until they are taken down.
     TemporaryFile(std::string finalName, long creatorPid);
     ~TemporaryFile();
     TemporaryFile(const TemporaryFile&) = delete;
@@ -25,5 +26,9 @@ private:
     bool owned_ = false;
     int exceptions_;  // in flight when this object was made
 };
+
+// Removes what joined objects left when an exception destroyed them. Called with the message already said, right before
+// the other ranks are taken down.
+void removeAbandonedFiles() noexcept;
 
 }  // namespace tessera
