@@ -12,8 +12,6 @@ constexpr FieldUnits lengthUnits{1, -1, 1, 0, 0, 3.085678e21};
 constexpr FieldUnits massUnits{0, -1, 0, 1, 0, 1.989e43};
 constexpr FieldUnits velocityUnits{0.5, 0, 0, 0, 1, 1e5};
 
-constexpr double massUnit = 1e10;  // [Msun/h]
-
 // Mass fractions of C, N, O, Ne, Mg, Si, Fe and all others in the metals: solar (Asplund et al. 2009 scaled as in
 // Wiersma et al. 2009). Helium grows with the metals from its primordial share.
 constexpr std::array<float, 8> metalShares{0.163f, 0.0658f, 0.432f, 0.111f, 0.0465f, 0.0538f, 0.0866f, 0.0413f};

@@ -8,8 +8,6 @@ namespace tessera::mock {
 
 namespace {
 
-constexpr double massUnit = 1e10;  // [Msun/h]
-
 // The columns of the Subhalo or the Group table, whole; each file gets a run of rows.
 class Table {
 public:

@@ -15,6 +15,7 @@
 namespace tessera::mock {
 
 inline constexpr double boxSize = 35000;  // [ckpc/h]
+inline constexpr double massUnit = 1e10;  // [Msun/h] of the snapshot
 
 enum Type : int { gasType = 0, starType = 4, typeCount = 6 };
 

@@ -62,7 +62,6 @@ double Epoch::formation(double starAge) const {
 
 double Epoch::criticalDensity() const {
     const double hubble = 0.1 * cosmology.h * hubbleRatio(cosmology, scaleFactor);  // [km/s/kpc]
-    constexpr double gravity = 4.30091e-6;                                          // [kpc (km/s)^2 / Msun]
     return 3 * hubble * hubble / (8 * units::pi * gravity);
 }
 

@@ -6,6 +6,7 @@
 namespace tessera::mock {
 
 inline constexpr int lastSnapshot = 99;
+inline constexpr double gravity = 4.30091e-6;  // [kpc (km/s)^2 / Msun]: G with IAU 2015 GM_sun and parsec
 
 struct Epoch {
     int number = 99;

@@ -146,7 +146,13 @@ public:
             old += fmt::format(".old-{}", ::getpid());
             fs::rename(output_, old);
         }
-        fs::rename(draft_, output_);
+        std::error_code failed;
+        fs::rename(draft_, output_, failed);
+        if (failed) {
+            std::error_code ignored;
+            if (!old.empty()) fs::rename(old, output_, ignored);
+            throw Error(fmt::format("{}: cannot be put in its place ({})", output_.string(), failed.message()));
+        }
         draft_.clear();
         if (!old.empty()) fs::remove_all(old);
     }
@@ -157,7 +163,7 @@ private:
 
 }  // namespace
 
-MockReport makeMock(const MockOptions& o) {
+MockReport makeMock(const MockOptions& o) try {
     checkOptions(o);
     fs::path output = fs::path(o.output).lexically_normal();
     if (!output.has_filename()) output = output.parent_path();  // a trailing slash
@@ -189,6 +195,8 @@ MockReport makeMock(const MockOptions& o) {
         }
     draft.publish();
     return report;
+} catch (const fs::filesystem_error& e) {
+    throw Error(fmt::format("{}: {}", e.path1().string(), e.code().message()));
 }
 
 Stars mockGalaxy(std::uint64_t count, std::uint64_t seed, double stellarMass) {

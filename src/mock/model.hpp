@@ -10,8 +10,6 @@
 
 namespace tessera::mock {
 
-inline constexpr double gravity = 4.30091e-6;  // [kpc (km/s)^2 / Msun], IAU 2015 GM_sun
-
 struct GalaxyParameters {
     double stellarMass = 0;    // formed; the potential counts stars at this mass
     double gasMass = 0;        // disc and hot gas
