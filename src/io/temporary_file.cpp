@@ -12,17 +12,21 @@ namespace tessera {
 
 namespace fs = std::filesystem;
 
-TemporaryFile::TemporaryFile(std::string finalName) : TemporaryFile(std::move(finalName), long(getpid())) {
+TemporaryFile::TemporaryFile(const std::string& finalName) : TemporaryFile(finalName, long(getpid())) {
     std::error_code code;
     const fs::path directory = fs::path(final_).parent_path();
     if (!directory.empty() && !fs::is_directory(directory, code))
         throw Error("cannot write '" + final_ + "': there is no directory '" + directory.string() + "'");
-    if (fs::is_directory(final_, code)) throw Error("cannot write '" + final_ + "': it is a directory");
+    const fs::file_status status = fs::status(final_, code);
+    if (fs::is_directory(status)) throw Error("cannot write '" + final_ + "': it is a directory");
+    // Renaming would put a file in the place of a device.
+    if (fs::exists(status) && !fs::is_regular_file(status))
+        throw Error("cannot write '" + final_ + "': it is no regular file");
     fs::remove(name_, code);  // left over from a killed process that had the same id
     owned_ = true;
 }
 
-TemporaryFile::TemporaryFile(std::string finalName, long creatorPid)
+TemporaryFile::TemporaryFile(const std::string& finalName, long creatorPid)
     : final_(std::move(finalName)),
       name_(final_ + ".tmp." + std::to_string(creatorPid)),
       exceptions_(std::uncaught_exceptions()) {}

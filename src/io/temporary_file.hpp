@@ -8,10 +8,11 @@ namespace tessera {
 // Holds the temporary name beside the final one; commit() renames, destruction without it removes.
 class TemporaryFile {
 public:
-    // Error where the directory of the final name is absent.
-    explicit TemporaryFile(std::string finalName);
+    // Error where the directory of the final name is absent, or the name is that of a directory or device. A symbolic
+    // link is followed.
+    explicit TemporaryFile(const std::string& finalName);
     // The same temporary file as another process named it: removed by this object only where an exception destroys it.
-    TemporaryFile(std::string finalName, long creatorPid);
+    TemporaryFile(const std::string& finalName, long creatorPid);
     ~TemporaryFile();
     TemporaryFile(const TemporaryFile&) = delete;
     TemporaryFile& operator=(const TemporaryFile&) = delete;
