@@ -53,7 +53,7 @@ jobs/python-env.sh build/venv
 build/venv/bin/tessera-quicklook quickstart/cubes.hdf5 --output quickstart
 
 say "made in quickstart/"
-(cd quickstart && du -h --apparent-size -- *.hdf5 *.fits *.png mock)
+(cd quickstart && du -sh --apparent-size -- *.hdf5 *.fits *.png mock)
 cat <<'TEXT'
 
 Try next

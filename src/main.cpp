@@ -9,13 +9,16 @@
 #include <iostream>
 #include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include "cli/commands.hpp"
 #include "config/suggest.hpp"
+#include "simd/kernels.hpp"
 #include "tessera/comm/comm.hpp"
 #include "tessera/core/version.hpp"
-#include "tessera/io/version.hpp"
+#include "tessera/io/hdf5_library.hpp"
 
 namespace {
 
@@ -64,6 +67,10 @@ void printVersion(bool verbose) {
     fmt::print("MPI:      {}\n", mpiLibraryVersion());
     fmt::print("HDF5:     {}\n", hdf5LibraryVersion());
     fmt::print("OpenMP:   {}, {} threads\n", _OPENMP, omp_get_max_threads());
+    std::vector<std::string> levels;
+    for (const char* level : {"baseline", "avx2", "avx512"})
+        if (simd::kernelsOf(level) != nullptr) levels.push_back(level);
+    fmt::print("SIMD:     {} (this build and CPU: {})\n", simd::kernels().name, fmt::join(levels, ", "));
 }
 
 const Command& findCommand(const std::string& name) {
@@ -104,8 +111,8 @@ struct Ranks {
 };
 
 int fail(const Ranks& ranks, ExitCode code, const std::string& message) {
-    // Every rank finds the same fault in a configuration; rank 0 says so and takes the others down meanwhile.
-    if (ranks.rank != 0 && code == ExitCode::usage) std::this_thread::sleep_for(std::chrono::seconds(1));
+    // Every rank finds the same fault in a configuration or a header; rank 0 says so and takes the others down meanwhile.
+    if (ranks.rank != 0) std::this_thread::sleep_for(std::chrono::seconds(1));
     const std::string who = ranks.size > 1 ? fmt::format("[rank {}] ", ranks.rank) : std::string();
     fmt::print(stderr, "{}tessera: error: {}\n", who, message);
     std::fflush(stderr);
@@ -122,6 +129,7 @@ int main(int argc, char** argv) {
     Ranks ranks;
     std::optional<MpiSession> session;
     try {
+        startHdf5();
         session.emplace(argc, argv);
         ranks = {Comm::world().rank(), Comm::world().size()};
         const cli::Arguments args(argv + 1, argv + argc);
@@ -138,6 +146,8 @@ int main(int argc, char** argv) {
         return fail(ranks, ExitCode::failed,
                     "out of memory; a smaller telescope.fov, fewer wavelengths or fewer ranks on the node need less "
                     "(tessera run --dry-run estimates it)");
+    } catch (const std::system_error& e) {  // of fmt::print, of std::filesystem
+        return fail(ranks, ExitCode::failed, e.what());
     } catch (const std::exception& e) {
         return fail(ranks, ExitCode::failed, std::string("internal error: ") + e.what());
     }

@@ -170,6 +170,8 @@ std::optional<GalaxyCube> observeView(const RunPlan& plan, const Galaxy& g, std:
         if (plan.named) throw;
         row.report = skippedReport(plan, g, view, "skipped: no stars in the field");
         return {};
+    } catch (const Error& e) {
+        throw Error(fmt::format("subhalo {}, view {}: {}", g.input.subhalo.id, view, e.what()), e.where());
     }
 }
 
@@ -180,6 +182,9 @@ ExitCode run(const Config& config, const RunOptions& options) {
     const Comm world = Comm::world();
     setUpLog(world, options);
     const RunPlan plan = makePlan(config, options);
+    if (world.rank() == 0)
+        for (const std::string& note : plan.snapshot->info().notes)
+            spdlog::warn("{}: {}", plan.snapshot->info().path, note);
     if (options.dryRun) {
         if (world.rank() == 0) fmt::print("{}", describe(plan));
         return ExitCode::ok;

@@ -11,6 +11,7 @@
 
 #include "progress.hpp"
 #include "tessera/io/templates.hpp"
+#include "tessera/stages.hpp"
 
 namespace tessera {
 
@@ -69,6 +70,33 @@ void keepShard(RunPlan& plan, unsigned shard, unsigned shards) {
     plan.galaxies = {from, to};
 }
 
+// How the library's resolution and the line spread asked for go together.
+void noteResolution(RunPlan& plan) {
+    const Config& c = plan.config;
+    const SspLibrary& l = plan.library;
+    if (!c.lsf || !c.lsf->subtractLibrary || c.compat == Compat::rubix) return;
+    const WavelengthGrid grid = c.telescope.wavelengths();
+    for (const ViewConfig& view : c.views) {
+        if (l.fwhm.empty()) {
+            const double middle = grid.centre(0.5 * double(grid.size - 1)) / (1 + view.redshift);
+            auto above = std::upper_bound(l.wavelength.begin(), l.wavelength.end(), middle);
+            if (above == l.wavelength.begin() || above == l.wavelength.end()) continue;
+            plan.notes.push_back(
+                fmt::format("library {} states no resolution, so lsf is applied in full; its samples are "
+                            "{:.3g} Angstrom apart at {:.0f} Angstrom",
+                            l.name, *above - *(above - 1), middle));
+            return;  // alike for every view
+        }
+        const LineWidthTable* table = plan.tables.lineWidths ? &*plan.tables.lineWidths : nullptr;
+        const double coarser = makeLsf(*c.lsf, table, grid, l, view.redshift).coarserFraction;
+        if (coarser > 0)
+            plan.notes.push_back(
+                fmt::format("library {} is coarser than the instrument at {:.0f} % of the wavelengths "
+                            "at redshift {}: no line spread is added there",
+                            l.name, 100 * coarser, view.redshift));
+    }
+}
+
 }  // namespace
 
 RunPlan makePlan(const Config& config, const RunOptions& options) {
@@ -86,6 +114,7 @@ RunPlan makePlan(const Config& config, const RunOptions& options) {
     plan.cosmology = cosmologyOf(config.cosmology, plan.snapshot->info());
     chooseGalaxies(plan);
     keepShard(plan, options.shard, options.shards);
+    noteResolution(plan);
     return plan;
 }
 
@@ -136,6 +165,8 @@ std::string describe(const RunPlan& plan) {
     text += fmt::format("output:     {}, {} before compression{}\n", c.output.path, bytesText(plan.outputBytes()),
                         c.output.fits ? ", and as much in FITS files" : "");
     text += fmt::format("memory:     about {} per rank\n", bytesText(plan.memoryBytes()));
+    for (const auto& notes : {plan.notes, info.notes})
+        for (const std::string& note : notes) text += fmt::format("note:       {}\n", note);
     return text;
 }
 

@@ -23,6 +23,7 @@ struct RunPlan {
     bool named = false;             // the configuration names them: one that cannot be observed is an error
     std::uint64_t tooFewStars = 0;  // where it does not: subhalos left out for it
     std::uint64_t notCosmological = 0;
+    std::vector<std::string> notes;  // what the user should know of the input: shown by --dry-run and at the run's end
 
     double cubeBytes() const;    // of one cube in memory, its variance included
     double outputBytes() const;  // of all cubes, before compression

@@ -30,6 +30,10 @@ void forEachValue(Row& row, F f) {
     f(r.luminosityInBand), f(r.status), f(r.seconds);
 }
 
+std::string counted(std::size_t n, const char* one, const char* many) {
+    return fmt::format("{} {}", n, n == 1 ? one : many);
+}
+
 double percent(double part, double whole) {
     return whole > 0 ? 100 * part / whole : 0;
 }
@@ -81,8 +85,9 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, doub
     const std::string& path = plan.config.output.path;
     std::error_code code;
     const auto size = std::filesystem::file_size(path, code);
-    std::string text = fmt::format("{} cubes of {} galaxies in {:.1f} s: {} ({})\n", cubes, observed.size(), seconds,
-                                   path, bytesText(code ? 0.0 : double(size)));
+    std::string text = fmt::format("{} of {} in {:.1f} s: {} ({})\n", counted(cubes, "cube", "cubes"),
+                                   counted(observed.size(), "galaxy", "galaxies"), seconds, path,
+                                   bytesText(code ? 0.0 : double(size)));
     if (plan.config.views.size() > 1) text += "  numbers below count a star once a view\n";
     text += fmt::format("  stars:    {}, outside the field {} ({:.2g} % of the mass); wind particles left out: {}\n",
                         stars, stars - inField, percent(mass - massInField, mass), wind);
@@ -95,6 +100,8 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, doub
                             plan.config.galaxies.minStars);
     if (plan.notCosmological > 0)
         text += fmt::format("  left out: {} subhalos not of cosmological origin\n", plan.notCosmological);
+    for (const auto& notes : {plan.notes, plan.snapshot->info().notes})
+        for (const std::string& note : notes) text += fmt::format("  note: {}\n", note);
     return text;
 }
 

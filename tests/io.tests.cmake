@@ -1,4 +1,5 @@
 tessera_test(hdf5)
+tessera_test(hdf5_full_disk)
 tessera_test(snapshot_cutout)
 tessera_test(snapshot_tng SOURCES test_snapshot_tng.cpp snapshot_tree.cpp)
 tessera_test(snapshot_rubix)

@@ -204,5 +204,5 @@ TEST_CASE("malformed command lines") {
     full.standardOut = "/dev/full";
     o = tessera({"schema"}, full);
     CHECK(o.code == 1);
-    CHECK(o.err.find("standard output") != std::string::npos);
+    CHECK(o.err.find("o space left") != std::string::npos);
 }

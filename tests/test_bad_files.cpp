@@ -86,9 +86,11 @@ TEST_CASE("malformed snapshots") {
          [](Workshop& w) { unlinkObject(w.chunk(0), "PartType4/Coordinates"); },
          1,
          {"snap_099.0.hdf5", "Coordinates"}},
-        {"initial masses missing",
+        {"no masses",
          [](Workshop& w) {
-             for (int i : {0, 1}) unlinkObject(w.chunk(i), "PartType4/GFM_InitialMass");
+             for (int i : {0, 1})
+                 for (const char* name : {"PartType4/GFM_InitialMass", "PartType4/Masses"})
+                     unlinkObject(w.chunk(i), name);
          },
          1,
          {"GFM_InitialMass"}},
@@ -129,7 +131,8 @@ TEST_CASE("malformed snapshots") {
          {"GFM_StellarFormationTime"}},
         {"header without a time",
          [](Workshop& w) {
-             for (int i : {0, 1}) removeAttribute(w.chunk(i), "Header", "Time");
+             for (int i : {0, 1})
+                 for (const char* name : {"Time", "Redshift"}) removeAttribute(w.chunk(i), "Header", name);
          },
          1,
          {"Time"}},
@@ -155,7 +158,13 @@ TEST_CASE("malformed snapshots") {
          1,
          {"offsets_099.hdf5"}},
         {"no such subhalo", set("galaxies.subhalos=[0,400]"), 1, {"400"}},
-        {"no stars in the field", set("galaxies.centre=[1,2,3]"), 1, {"subhalo 0", "field"}},
+        {"no stars in the field",
+         [](Workshop& w) {
+             w.args = {"--set", "galaxies.centre=[1,2,3]", "--set", "view.orientation=none"};
+         },
+         1,
+         {"subhalo 0", "field"}},
+        {"no stars to find the disc's plane", set("galaxies.centre=[1,2,3]"), 1, {"subhalo 0", "orientation"}},
     };
     for (const BadInput& row : rows) DYNAMIC_SECTION(row.name) {
             checkBadInput(row);
@@ -234,11 +243,14 @@ TEST_CASE("outputs that cannot be written") {
         {"a directory that cannot be written into", set("output.path=/proc/cubes.hdf5"), 1, {"/proc"}},
         {"disk full",
          [](Workshop& w) {
-             w.limits.fileBytes = 20000;
+             // MPI's own files must still fit: the limit is 12 MB, and the cube has 25 MB.
+             w.limits.fileBytes = 12000000;
+             w.config["telescope"]["spaxel"] = 0.25;
+             w.config["telescope"]["wavelength"] = {4000, 5000, 1};
              w.config["output"]["compression"] = 0;
          },
          1,
-         {"out/cubes.hdf5"}},
+         {"out/cubes.hdf5", "subhalo 0"}},
     };
     for (const BadInput& row : rows) DYNAMIC_SECTION(row.name) {
             checkBadInput(row);

@@ -20,7 +20,9 @@ void check(int code, const char* call) {
 
 }  // namespace
 
-Comm Comm::self() { return {false, 0, 1}; }
+Comm Comm::self() {
+    return {false, 0, 1};
+}
 
 Comm Comm::world() {
     int rank = 0, size = 1;
@@ -35,7 +37,8 @@ void Comm::barrier() const {
 
 void Comm::sum(double* values, std::size_t n) const {
     if (mpi_)
-        check(MPI_Allreduce(MPI_IN_PLACE, values, narrow<int>(n), MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD), "MPI_Allreduce");
+        check(MPI_Allreduce(MPI_IN_PLACE, values, narrow<int>(n), MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD),
+              "MPI_Allreduce");
 }
 
 void Comm::sum(std::uint64_t* values, std::size_t n) const {
@@ -60,8 +63,7 @@ std::vector<std::string> Comm::gather(const std::string& text) const {
           "MPI_Gatherv");
     std::vector<std::string> texts;
     if (rank_ == 0)
-        for (int r = 0; r < size_; ++r)
-            texts.push_back(all.substr(std::size_t(offsets[r]), std::size_t(lengths[r])));
+        for (int r = 0; r < size_; ++r) texts.push_back(all.substr(std::size_t(offsets[r]), std::size_t(lengths[r])));
     return texts;
 }
 

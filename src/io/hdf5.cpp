@@ -1,9 +1,14 @@
 #include "tessera/io/hdf5.hpp"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <memory>
 
 #include "io/hdf5_detail.hpp"
@@ -76,6 +81,55 @@ Id& Id::operator=(Id&& o) noexcept {
     return *this;
 }
 
+namespace {
+
+// Files whose last writes failed, by their id's file name, and why.
+std::map<std::string, std::string>& failedFiles() {
+    static std::map<std::string, std::string> files;
+    return files;
+}
+
+std::string nameOf(hid_t object) {
+    const ssize_t length = H5Fget_name(object, nullptr, 0);
+    std::string name(std::size_t(std::max<ssize_t>(length, 0)) + 1, '\0');
+    H5Fget_name(object, name.data(), name.size());
+    name.pop_back();
+    return name;
+}
+
+bool writable(hid_t object) {
+    const hid_t file = H5Iget_file_id(object);
+    if (file < 0) return false;
+    unsigned intent = 0;
+    const bool known = H5Fget_intent(file, &intent) >= 0;
+    H5Idec_ref(file);
+    return known && (intent & H5F_ACC_RDWR) != 0;
+}
+
+// HDF5 frees half of a file or dataset that it cannot flush on closing, keeps its id, and crashes over it when the
+// library ends. So where the disk is full, what remains to be written goes to an anonymous file in memory, and closing
+// succeeds; File::close reports the reason.
+void abandon(hid_t object) {
+    failedFiles().emplace(nameOf(object), detail::reason());
+#ifdef __linux__
+    const hid_t file = H5Iget_file_id(object);
+    void* descriptor = nullptr;
+    if (file >= 0 && H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) >= 0 && descriptor != nullptr) {
+        const int sink = ::memfd_create("tessera-abandoned", MFD_CLOEXEC);
+        if (sink >= 0) {
+            ::dup2(sink, *static_cast<int*>(descriptor));
+            ::close(sink);
+        }
+    }
+    // A failed flush leaves the cache in a state that makes the next one fail too, and clears it thereby.
+    for (int tries = 0; tries < 3 && file >= 0 && H5Fflush(file, H5F_SCOPE_GLOBAL) < 0; ++tries) {
+    }
+    if (file >= 0) H5Idec_ref(file);
+#endif
+}
+
+}  // namespace
+
 void Id::close() noexcept {
     if (id_ < 0) return;
     const hid_t id = id_;
@@ -83,13 +137,15 @@ void Id::close() noexcept {
     if (H5Iis_valid(id) <= 0) return;  // closed with its file
     switch (H5Iget_type(id)) {
         case H5I_FILE:
+            if (writable(id) && H5Fflush(id, H5F_SCOPE_GLOBAL) < 0) abandon(id);
             H5Fclose(id);
+            break;
+        case H5I_DATASET:
+            if (writable(id) && H5Dflush(id) < 0) abandon(id);
+            H5Dclose(id);
             break;
         case H5I_GROUP:
             H5Gclose(id);
-            break;
-        case H5I_DATASET:
-            H5Dclose(id);
             break;
         case H5I_DATASPACE:
             H5Sclose(id);
@@ -164,6 +220,17 @@ void checkReadable(const std::string& path) {
     if (!file) throw Error(path + ": cannot open (" + std::strerror(errno) + ")");
 }
 
+// Makes the file and takes back a first page: HDF5 crashes later over a file that it could not begin.
+void checkCreatable(const std::string& path) {
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0) throw Error(path + ": cannot create (" + std::strerror(errno) + ")");
+    const std::string page(4096, '\0');
+    const bool written = ::pwrite(file, page.data(), page.size(), 0) == ssize_t(page.size());
+    const int why = errno;
+    const bool closed = ::close(file) == 0;
+    if (!written || !closed) throw Error(path + ": cannot create (" + std::strerror(written ? errno : why) + ")");
+}
+
 void checkHdf5(const std::string& path) {
     checkReadable(path);
     detail::silence();
@@ -181,6 +248,7 @@ File File::openRead(const std::string& path) {
 }
 
 File File::create(const std::string& path) {
+    checkCreatable(path);
     const Id list = accessList(path, true);
     return {Id(check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, list.get()), path, "cannot create")), path};
 }
@@ -201,12 +269,16 @@ void File::flush() {
 
 void File::close() {
     if (!id_) return;
+    const std::string name = nameOf(id_.get());
+    if (writable(id_.get()) && H5Fflush(id_.get(), H5F_SCOPE_GLOBAL) < 0) abandon(id_.get());
     const herr_t result = H5Fclose(id_.get());
-    // Where that failed the id may still be valid; nothing is gained by a second try.
-    const std::string why = result < 0 ? detail::reason() : "";
-    id_.close();
+    id_.release();
+    const auto failed = failedFiles().find(name);
+    std::string why = failed != failedFiles().end() ? failed->second : "";
+    failedFiles().erase(name);
+    if (result < 0 && why.empty()) why = detail::reason();
     H5Eclear2(H5E_DEFAULT);
-    if (result < 0) throw Error(path_ + ": cannot complete the file (" + why + ")");
+    if (!why.empty() || result < 0) throw Error(path_ + ": cannot complete the file (" + why + ")");
 }
 
 }  // namespace tessera::h5

@@ -15,10 +15,10 @@ public:
     int rank() const noexcept { return rank_; }
     int size() const noexcept { return size_; }
     void barrier() const;
-    void sum(double* values, std::size_t n) const;          // in place, over all ranks
+    void sum(double* values, std::size_t n) const;  // in place, over all ranks
     void sum(std::uint64_t* values, std::size_t n) const;
     std::vector<std::string> gather(const std::string& text) const;  // on rank 0: one per rank; elsewhere empty
-    void abort(int code) const noexcept;                    // takes all ranks down; does not return
+    void abort(int code) const noexcept;                             // takes all ranks down; does not return
 
 private:
     Comm(bool mpi, int rank, int size) : mpi_(mpi), rank_(rank), size_(size) {}

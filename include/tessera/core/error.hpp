@@ -33,8 +33,7 @@ public:
 };
 
 // Checks a promise of the caller in Release builds too.
-inline void expects(bool holds, const char* promise,
-                    std::source_location where = std::source_location::current()) {
+inline void expects(bool holds, const char* promise, std::source_location where = std::source_location::current()) {
     if (!holds) throw Error(std::string("internal error: expected ") + promise, where);
 }
 

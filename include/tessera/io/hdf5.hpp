@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tessera::h5 {
@@ -31,6 +32,7 @@ public:
     hid_t get() const noexcept { return id_; }
     explicit operator bool() const noexcept { return id_ >= 0; }
     void close() noexcept;
+    hid_t release() noexcept { return std::exchange(id_, H5I_INVALID_HID); }  // to be closed by someone else
 
 private:
     hid_t id_ = H5I_INVALID_HID;

@@ -21,8 +21,7 @@ namespace tessera {
 class Snapshot {
 public:
     // format "auto" decides by what the path is and holds. number: of a tng base directory (-1: the highest there).
-    static std::unique_ptr<Snapshot> open(const std::string& path, const std::string& format = "auto",
-                                          int number = -1);
+    static std::unique_ptr<Snapshot> open(const std::string& path, const std::string& format = "auto", int number = -1);
     virtual ~Snapshot() = default;
 
     virtual const SnapshotInfo& info() const = 0;

@@ -24,7 +24,7 @@ struct SnapshotInfo {
     std::uint64_t numGas = 0;
     std::int64_t numSubhalos = 0;
     std::size_t chunks = 1;
-    std::vector<std::string> notes;        // what was assumed or replaced, one sentence each
+    std::vector<std::string> notes;  // what was assumed or replaced, one sentence each
 };
 
 // What the catalogue says of one galaxy. Files of one galaxy leave the optionals empty.

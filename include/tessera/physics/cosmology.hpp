@@ -84,8 +84,7 @@ TESSERA_HD inline double kpcPerArcsec(const Cosmology& c, double z) {
 TESSERA_HD inline double cosmicTimeGyr(const Cosmology& c, double a) {
     const double hubbleTime = units::Mpc_cm * 1e-5 / (100 * c.h) / units::Gyr_s;
     if (c.flatLambda())
-        return hubbleTime * 2 / (3 * std::sqrt(c.omegaDe)) *
-               std::asinh(std::sqrt(c.omegaDe / c.omegaM * a * a * a));
+        return hubbleTime * 2 / (3 * std::sqrt(c.omegaDe)) * std::asinh(std::sqrt(c.omegaDe / c.omegaM * a * a * a));
     const int n = 1024;
     const double step = std::sqrt(a) / n;
     double sum = 0;  // the integrand vanishes at u = 0

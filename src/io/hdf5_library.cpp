@@ -1,4 +1,4 @@
-#include "tessera/io/version.hpp"
+#include "tessera/io/hdf5_library.hpp"
 
 #include <hdf5.h>
 
@@ -16,6 +16,11 @@ std::string hdf5LibraryVersion() {
     text += ", serial";
 #endif
     return text;
+}
+
+// H5dont_atexit: not at the end of the process. Without MPI initialised, H5open ties no shutdown to MPI_Finalize.
+void startHdf5() {
+    if (H5dont_atexit() < 0 || H5open() < 0) throw Error("the HDF5 library does not start");
 }
 
 }  // namespace tessera
