@@ -12,6 +12,22 @@ namespace tessera {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// A link stays; the file it leads to, which may not be there yet, is replaced.
+std::string followLinks(const std::string& name) {
+    fs::path path = name;
+    std::error_code code;
+    for (int depth = 0; depth < 40 && fs::is_symlink(path, code); ++depth) {
+        const fs::path target = fs::read_symlink(path, code);
+        if (code) break;
+        path = path.parent_path() / target;  // an absolute target stays as it is
+    }
+    return path.string();
+}
+
+}  // namespace
+
 TemporaryFile::TemporaryFile(const std::string& finalName) : TemporaryFile(finalName, long(getpid())) {
     std::error_code code;
     const fs::path directory = fs::path(final_).parent_path();
@@ -27,7 +43,7 @@ TemporaryFile::TemporaryFile(const std::string& finalName) : TemporaryFile(final
 }
 
 TemporaryFile::TemporaryFile(const std::string& finalName, long creatorPid)
-    : final_(std::move(finalName)),
+    : final_(followLinks(finalName)),
       name_(final_ + ".tmp." + std::to_string(creatorPid)),
       exceptions_(std::uncaught_exceptions()) {}
 
