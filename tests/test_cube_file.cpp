@@ -1,6 +1,7 @@
 #include <hdf5.h>
 #include <omp.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -258,8 +259,12 @@ TEST_CASE("unwritable names and damaged files") {
     const auto header = makeHeader(grid, 4);
     CHECK_THROWS_WITH(CubeFileWriter(scratch / "no/cubes.hdf5", header), Catch::Contains("no directory"));
     CHECK_THROWS_WITH(CubeFileWriter(scratch / "", header), Catch::Contains("directory"));
+    REQUIRE(mkfifo((scratch / "pipe").c_str(), 0600) == 0);
+    CHECK_THROWS_WITH(CubeFileWriter(scratch / "pipe", header), Catch::Contains("no regular file"));
     const std::string path = scratch / "cubes.hdf5";
-    writeFile(path, makeCube(3, 3, grid), 4);
+    std::filesystem::create_symlink(path, scratch / "link.hdf5");
+    writeFile(scratch / "link.hdf5", makeCube(3, 3, grid), 4);
+    CHECK(std::filesystem::is_symlink(scratch / "link.hdf5"));
     CHECK_THROWS_WITH(readGalaxyCube(path, 8), Catch::Contains("no galaxy 8") && Catch::Contains("holds 7"));
     CHECK_THROWS_WITH(readGalaxyCube(path, 7, 2), Catch::Contains("no view 2"));
     CHECK_THROWS_WITH(galaxiesInFile(scratch / "none.hdf5"), Catch::Contains("none.hdf5"));

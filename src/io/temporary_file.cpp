@@ -20,6 +20,18 @@ std::vector<std::string>& abandoned() {
     return names;
 }
 
+// A link stays; the file it leads to, which may not be there yet, is replaced.
+std::string followLinks(const std::string& name) {
+    fs::path path = name;
+    std::error_code code;
+    for (int depth = 0; depth < 40 && fs::is_symlink(path, code); ++depth) {
+        const fs::path target = fs::read_symlink(path, code);
+        if (code) break;
+        path = path.parent_path() / target;  // an absolute target stays as it is
+    }
+    return path.string();
+}
+
 }  // namespace
 
 void removeAbandonedFiles() noexcept {
@@ -28,18 +40,22 @@ void removeAbandonedFiles() noexcept {
     abandoned().clear();
 }
 
-TemporaryFile::TemporaryFile(std::string finalName) : TemporaryFile(std::move(finalName), long(getpid())) {
+TemporaryFile::TemporaryFile(const std::string& finalName) : TemporaryFile(finalName, long(getpid())) {
     std::error_code code;
     const fs::path directory = fs::path(final_).parent_path();
     if (!directory.empty() && !fs::is_directory(directory, code))
         throw Error("cannot write '" + final_ + "': there is no directory '" + directory.string() + "'");
-    if (fs::is_directory(final_, code)) throw Error("cannot write '" + final_ + "': it is a directory");
+    const fs::file_status status = fs::status(final_, code);
+    if (fs::is_directory(status)) throw Error("cannot write '" + final_ + "': it is a directory");
+    // Renaming would put a file in the place of a device.
+    if (fs::exists(status) && !fs::is_regular_file(status))
+        throw Error("cannot write '" + final_ + "': it is no regular file");
     fs::remove(name_, code);  // left over from a killed process that had the same id
     owned_ = true;
 }
 
-TemporaryFile::TemporaryFile(std::string finalName, long creatorPid)
-    : final_(std::move(finalName)),
+TemporaryFile::TemporaryFile(const std::string& finalName, long creatorPid)
+    : final_(followLinks(finalName)),
       name_(final_ + ".tmp." + std::to_string(creatorPid)),
       exceptions_(std::uncaught_exceptions()) {}
 

@@ -8,11 +8,12 @@ namespace tessera {
 // Holds the temporary name beside the final one; commit() renames, destruction without it removes.
 class TemporaryFile {
 public:
-    // Error where the directory of the final name is absent.
-    explicit TemporaryFile(std::string finalName);
+    // Error where the directory of the final name is absent, or the name is that of a directory or device. A symbolic
+    // link is followed.
+    explicit TemporaryFile(const std::string& finalName);
     // The same temporary file as another process named it. Where an exception destroys this object, the file is left to
     // removeAbandonedFiles(): the other processes may be at it until they are taken down.
-    TemporaryFile(std::string finalName, long creatorPid);
+    TemporaryFile(const std::string& finalName, long creatorPid);
     ~TemporaryFile();
     TemporaryFile(const TemporaryFile&) = delete;
     TemporaryFile& operator=(const TemporaryFile&) = delete;
