@@ -92,7 +92,8 @@ Instrument instrumentOf(const Config& c, const InstrumentTables& tables, const S
 
 // Wavelength pixels that are worked on at once: as many as the budget holds of the padded field.
 std::size_t blockPixels(const Instrument& i, std::size_t side, std::uint64_t memoryPerRank) {
-    const std::uint64_t budget = memoryPerRank > 0 ? memoryPerRank / 4 : std::uint64_t(1) << 30;
+    const std::uint64_t budget =
+        memoryPerRank > 0 ? memoryPerRank / 4 : std::uint64_t(64) << 20;  // stays near the caches
     const std::uint64_t perPixel = std::uint64_t(side) * side * sizeof(float);
     const std::uint64_t fits = budget / perPixel;
     const std::uint64_t least = 64;
@@ -103,19 +104,19 @@ std::size_t blockPixels(const Instrument& i, std::size_t side, std::uint64_t mem
 void computeCube(Host exec, const Config& c, const Instrument& instrument, const BinnedStars& binned,
                  const KnotTable& table, const SspLibrary& library, double redshift, double scale, Cube& flux) {
     const std::size_t n = flux.nx, pad = instrument.pad, side = n + 2 * pad, wings = instrument.wings;
-    const std::size_t block = blockPixels(instrument, side, c.resources.memoryPerRank);
+    const bool rubix = c.compat == Compat::rubix;
+    // RUBIX's rescaling needs whole spectra.
+    const std::size_t block = rubix ? flux.nLambda : blockPixels(instrument, side, c.resources.memoryPerRank);
     const std::size_t stride = (block + 2 * wings + 15) / 16 * 16;
     Buffer<float> work(side * side * stride + 32);
     std::fill(work.end() - 32, work.end(), 0.0F);
-    const bool rubix = c.compat == Compat::rubix;
 
     for (std::size_t first = 0; first < flux.nLambda; first += block) {
         const std::size_t count = std::min(block, flux.nLambda - first);
         const std::ptrdiff_t from = std::ptrdiff_t(first) - std::ptrdiff_t(wings);
         if (rubix) {
             const StageTimer timer("accumulate");
-            // Zero border in wavelength, as RUBIX has it; the rescaling needs whole spectra, so there is one block.
-            expects(count == flux.nLambda, "one block of wavelengths in compat mode");
+            // Zero border in wavelength, as RUBIX has it.
             std::fill(work.begin(), work.end(), 0.0F);
             accumulateRubix(exec, binned, library, redshift, instrument.grid, work.data() + wings, stride);
         } else {

@@ -132,6 +132,7 @@ TEST_CASE("cubes are RUBIX's", "[rubix]") {
     const double psf = worst(r, cube(), "cube_psf");
     c.lsf = LsfConfig{};
     c.lsf->sigma = 0.5;
+    c.resources.memoryPerRank = 1 << 20;  // RUBIX's conventions know no blocks of wavelengths
     const double lsf = worst(r, cube(), "cube_psf_lsf");
     std::printf("difference from RUBIX / spaxel mean: cube %.2e, after PSF %.2e, after PSF and LSF %.2e\n", bare, psf,
                 lsf);

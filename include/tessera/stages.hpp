@@ -27,8 +27,7 @@
 
 namespace tessera {
 
-// ---- orientation
-// -------------------------------------------------------------------------------------------------------
+// ---- orientation ----
 struct GalaxyFrame {
     Vec3d centre;    // [kpc] box frame
     Vec3d velocity;  // [km/s] zero point
@@ -38,8 +37,7 @@ struct GalaxyFrame {
 // rotation. Sums run in a fixed order: the same for any number of threads.
 GalaxyFrame frame(Host, const Stars&, const Subhalo&, const Vec3d& centre, double boxSize, const ViewConfig&);
 
-// ---- projection
-// --------------------------------------------------------------------------------------------------------
+// ---- projection ----
 struct Projected {
     Buffer<std::uint32_t> spaxel;      // of the grid given, or outsideField
     Buffer<float> shift;               // d ln(lambda) of the line-of-sight velocity
@@ -48,10 +46,9 @@ struct Projected {
 };
 Projected project(Host, const Stars&, const GalaxyFrame&, double boxSize, const SpaxelGrid&, Doppler);
 
-// ---- SSP library on knots
-// ---------------------------------------------------------------------------------------------- Piecewise linear
-// spectra are kinks at the library's own wavelengths (knots). The table holds every template at the knots that can
-// reach the wavelength window under any shift in [shiftMin, shiftMax], in the telescope's medium.
+// ---- SSP library on knots ----
+// Piecewise linear spectra are kinks at the library's own wavelengths (knots). The table holds every template at the
+// knots that can reach the wavelength window under any shift in [shiftMin, shiftMax], in the telescope's medium.
 struct KnotTable {
     std::vector<double> position;     // [Angstrom] observed wavelength of the knots at shift 0 (redshift applied)
     std::vector<double> lnPosition;   // ln of it
@@ -73,20 +70,16 @@ struct KnotTable {
 KnotTable knots(const SspLibrary&, double redshift, const std::string& medium, const WavelengthGrid& window,
                 float shiftMin, float shiftMax, double accuracy);
 
-// ---- ordering
-// ----------------------------------------------------------------------------------------------------------
+// ---- ordering ----
 struct BinnedStars {
-    Buffer<StarRecord> stars;      // ordered by spaxel, then by bin of shift, then as read
-    Buffer<std::uint32_t> source;  // index into Stars
-    Buffer<std::uint64_t> start;   // [nSpaxels + 1] first star of each spaxel
+    Buffer<StarRecord> stars;     // ordered by spaxel, then by bin of shift, then as read
+    Buffer<std::uint64_t> start;  // [nSpaxels + 1] first star of each spaxel
 };
 BinnedStars bin(Host, const Stars&, Projected&&, std::size_t nSpaxels, const KnotTable&);
 
-// ---- spectra
-// -----------------------------------------------------------------------------------------------------------
+// ---- spectra ----
 // out[spaxel][pixel] = scale * sum over stars of mass * (exact average of the shifted spectrum over the pixel), for
-// spectra of window.size pixels, `stride` floats apart. The window must lie inside the
-// one the table was made for.
+// spectra of window.size pixels, `stride` floats apart. The window must lie inside the one the table was made for.
 void accumulate(Host, const BinnedStars&, const KnotTable&, const WavelengthGrid& window, double scale, float* out,
                 std::size_t stride);
 
@@ -96,10 +89,9 @@ void accumulate(Host, const BinnedStars&, const KnotTable&, const WavelengthGrid
 void accumulateRubix(Host, const BinnedStars&, const SspLibrary&, double redshift, const WavelengthGrid&, float* out,
                      std::size_t stride);
 
-// ---- instrument
-// -------------------------------------------------------------------------------------------------------- Separable
-// kernels sum_c outer(taps_c, taps_c), or one full 2-D kernel; taps by group of wavelength pixels (one group where the
-// PSF does not depend on wavelength).
+// ---- instrument ----
+// Separable kernels sum_c outer(taps_c, taps_c), or one full 2-D kernel; taps by group of wavelength pixels (one group
+// where the PSF does not depend on wavelength).
 struct PsfKernel {
     std::size_t radius = 0;
     std::vector<std::vector<float>> separable;  // [component] taps of 2 radius + 1; their outer squares are summed
@@ -139,9 +131,8 @@ Lsf makeRubixLsf(double sigma, double step);
 // gridSize, first: pixels of the grid the Lsf was made for, and which of them j = 0 is.
 void convolveLsf(const Lsf&, std::size_t gridSize, std::size_t first, std::size_t count, const float* in, float* out);
 
-// ---- maps, noise
-// ------------------------------------------------------------------------------------------------------- Sums over the
-// stars of each spaxel, before the PSF; NaN where a mean has no weight. mask: spaxels inside the aperture.
+// ---- maps, noise ----
+// Sums over the stars of each spaxel, before the PSF; NaN where a mean has no weight. mask: spaxels inside the aperture.
 struct MapResult {
     std::vector<Map> maps;
     std::uint64_t stars = 0;

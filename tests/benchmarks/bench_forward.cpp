@@ -105,6 +105,7 @@ void check(const Stars& stars, Config c, const SspLibrary& ssp, int threads) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    Config c;
     std::size_t count = 0;
     int runs = 0, threads = 0;
     double fov = 0;
@@ -115,6 +116,7 @@ int main(int argc, char** argv) {
         "fov", po::value(&fov)->default_value(20), "field of view [arcsec]; 0: the telescope's own")(
         "runs", po::value(&runs)->default_value(5), "counted runs, after one that is not")(
         "threads", po::value(&threads)->default_value(2), "OpenMP threads")(
+        "memory", po::value(&c.resources.memoryPerRank)->default_value(0), "resources.memory_per_rank [byte]")(
         "library", po::value(&library)->default_value("bc03lr"), "SSP library")(
         "telescope", po::value(&telescope)->default_value("MUSE"), "telescope")(
         "json", po::value(&json)->default_value(""), "write the figures to this file")(
@@ -128,7 +130,6 @@ int main(int argc, char** argv) {
         return 0;
     }
 
-    Config c;
     c.telescope = findTelescope(telescope);
     if (fov > 0) c.telescope.fov = fov;
     c.views[0].orientation = Orientation::euler;
