@@ -134,10 +134,10 @@ TEST_CASE("malformed configurations") {
         {"emulator that this build does not know", set("resources.backend=simt"), 2, {"resources.backend", "simt"}},
         {"RUBIX with what it does not have",
          [](Workshop& w) {
-             w.args = {"--set", "compat=rubix", "--set", "psf.fwhm=1"};
+             w.args = {"--set", "compat=rubix", "--set", "psf.kind=moffat"};
          },
          2,
-         {"psf", "rubix", "sigma_spaxels"}},
+         {"psf.kind", "rubix", "gaussian"}},
         {"centre of several galaxies",
          [](Workshop& w) {
              w.config["galaxies"] = {{"subhalos", {0, 1}}, {"centre", {1, 2, 3}}};

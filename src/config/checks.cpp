@@ -122,19 +122,15 @@ void checkNoise(const NoiseConfig& n, const Config& config, const json& given) {
     checkUnused("noise", &n, given, "area, throughput, sky, read_noise and exposures belong to noise.exposure_time");
 }
 
-// What RUBIX can be asked for; everything else it does not have, or has under another convention.
+// What RUBIX cannot do.
 void checkCompat(const Config& c) {
     const auto refuse = [](const std::string& key, const std::string& what) {
         throw ConfigError(fmt::format("{}: with compat \"rubix\" {}", key, what));
     };
-    if (c.cosmology.name != "Planck15") refuse("cosmology.name", "allowed: \"Planck15\"");
-    if (c.output.unit != CubeUnit::luminosity) refuse("output.unit", "allowed: \"luminosity\"");
     if (c.telescope.log) refuse("telescope.log", "allowed: false");
-    if (c.spectra.doppler != Doppler::exponential) refuse("spectra.doppler", "allowed: \"exponential\"");
-    if (c.psf && !(c.psf->sigmaSpaxels > 0)) refuse("psf", "allowed: {\"sigma_spaxels\": ..., \"size\": ...}, or null");
-    if (c.psf && c.psf->border != PsfBorder::zero) refuse("psf.border", "allowed: \"zero\"");
+    if (c.psf && c.psf->kind != PsfKind::gaussian) refuse("psf.kind", "allowed: \"gaussian\"");
+    if (c.noise && c.noise->exposureTime) refuse("noise", "allowed: a signal_to_noise, or null");
     if (c.lsf && !(c.lsf->fwhm || c.lsf->sigma)) refuse("lsf", "allowed: a constant fwhm or sigma, or null");
-    if (c.lsf && c.lsf->subtractLibrary) refuse("lsf.subtract_library", "allowed: false");
 }
 
 }  // namespace

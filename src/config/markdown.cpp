@@ -32,11 +32,11 @@ Only `snapshot` and `telescope` must be given:
 const char* const tail = R"(
 ## Compat
 
-`"compat": "rubix"` switches to RUBIX's numerical conventions as a whole: its interpolation onto the pixel centres with one
-factor a spectrum, its angular scale, its kernels without padding. It allows cosmology Planck15 (default), linear
-wavelengths, `output.unit` luminosity, `spectra.doppler` exponential, a `psf` of `sigma_spaxels` and `size` with `border` zero, and an `lsf` of constant
-`fwhm` or `sigma` with `subtract_library` false; where these keys are not given, they take those values. Anything else is an
-error that names the key.
+`"compat": "rubix"` switches to RUBIX's numerical conventions as a whole, whatever the other keys say of them: interpolation
+onto the pixel centres with one factor a spectrum, linear metallicities, stars outside the library dark, its angular scale,
+`output.unit` luminosity, `spectra.doppler` exponential, `psf.border` zero, `lsf.subtract_library` false. A Gaussian `psf.fwhm`
+becomes `sigma_spaxels` with taps out to 5 sigma. Logarithmic wavelengths, other kinds of `psf`, and an `lsf` that is not
+constant are errors. The file says the values that were used.
 )";
 
 std::string escaped(const std::string& text) {

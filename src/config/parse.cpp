@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "config/json_text.hpp"
@@ -8,6 +9,7 @@
 #include "config/suggest.hpp"
 #include "config/validate.hpp"
 #include "tessera/core/error.hpp"
+#include "tessera/core/units.hpp"
 #include "tessera/model/config.hpp"
 
 namespace tessera {
@@ -114,16 +116,17 @@ void readSection(const Section& section, json& node, Config& config) {
     if (base.name != unnamed) config.telescope.name = base.name;  // as the table spells it
 }
 
-// RUBIX's conventions where the document does not speak of them; checkTogether refuses others.
-void applyCompat(const json& given, Config& config) {
+// RUBIX's conventions as a whole, whatever the document says of them; what RUBIX cannot do at all, checkTogether refuses.
+void applyCompat(Config& config) {
     if (config.compat != Compat::rubix) return;
-    const auto says = [&](const char* section, const char* key) {
-        return given.contains(section) && given[section].is_object() && given[section].contains(key);
-    };
-    if (!says("output", "unit")) config.output.unit = CubeUnit::luminosity;
-    if (!says("spectra", "doppler")) config.spectra.doppler = Doppler::exponential;
-    if (config.psf && !says("psf", "border")) config.psf->border = PsfBorder::zero;
-    if (config.lsf && !says("lsf", "subtract_library")) config.lsf->subtractLibrary = false;
+    config.output.unit = CubeUnit::luminosity;
+    config.spectra.doppler = Doppler::exponential;
+    if (config.lsf) config.lsf->subtractLibrary = false;
+    if (!config.psf) return;
+    config.psf->border = PsfBorder::zero;
+    if (config.psf->kind != PsfKind::gaussian || config.psf->sigmaSpaxels > 0) return;
+    config.psf->sigmaSpaxels = config.psf->fwhm / config.telescope.spaxel / units::fwhm_per_sigma;
+    config.psf->size = 2 * int(std::ceil(5 * config.psf->sigmaSpaxels)) + 1;
 }
 
 Config fromJson(json& document) {
@@ -152,8 +155,8 @@ Config fromJson(json& document) {
         if (!(config.telescope.lsfFwhm > 0))
             throw ConfigError("lsf.fwhm: \"telescope\" asks for telescope.lsf_fwhm, which is not given");
     }
-    applyCompat(document, config);
     checkTogether(config, document);
+    applyCompat(config);
     return config;
 }
 
