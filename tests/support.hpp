@@ -22,23 +22,13 @@ namespace tessera::test {
     std::_Exit(77);
 }
 
-inline Stars allocateStars(std::size_t n) {
-    Stars s;
-    s.position = Buffer<Vec3d>(n);
-    s.velocity = Buffer<Vec3f>(n);
-    s.mass = Buffer<float>(n);
-    s.age = Buffer<float>(n);
-    s.metallicity = Buffer<float>(n);
-    return s;
-}
-
 // A blob of stars: Gaussian in space (sigma [kpc]) and velocity (sigma [km/s]), ages from 1 Myr to 13.5 Gyr and
 // metallicities from 1e-4 to 0.05, both log-uniform.
 inline Stars randomStars(std::size_t n, std::uint64_t seed, double size, double velocity) {
     std::mt19937_64 rng(seed);
     std::normal_distribution<double> normal;
     std::uniform_real_distribution<double> uniform;
-    Stars s = allocateStars(n);
+    Stars s(n);
     for (std::size_t i = 0; i < n; ++i) {
         s.position[i] = {size * normal(rng), size * normal(rng), size * normal(rng)};
         s.velocity[i] = Vec3d{velocity * normal(rng), velocity * normal(rng), velocity * normal(rng)}.to<float>();

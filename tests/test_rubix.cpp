@@ -31,7 +31,7 @@ struct Reference {
         };
         const auto coords = column("coords"), velocity = column("velocity"), mass = column("mass"), age = column("age"),
                    metallicity = column("metallicity");
-        stars = test::allocateStars(mass.size());
+        stars = Stars(mass.size());
         for (std::size_t i = 0; i < mass.size(); ++i) {
             stars.position[i] = Vec3f{coords[3 * i], coords[3 * i + 1], coords[3 * i + 2]}.to<double>();
             stars.velocity[i] = {velocity[3 * i], velocity[3 * i + 1], velocity[3 * i + 2]};

@@ -91,12 +91,7 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
     const Units& u = header_.units;
     const double aMax = header_.info.scaleFactor * (1 + 1e-4);
 
-    Stars s;
-    s.position = Buffer<Vec3d>(n);
-    s.velocity = Buffer<Vec3f>(n);
-    s.mass = Buffer<float>(n);
-    s.age = Buffer<float>(n);
-    s.metallicity = Buffer<float>(n);
+    Stars s(n);
     std::optional<std::string> mass, smoothing;
     std::vector<double> birth(std::min(n, blockRows));
     std::vector<std::uint32_t> keep;

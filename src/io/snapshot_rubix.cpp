@@ -90,15 +90,10 @@ public:
 
     Stars readStars(ParticleRange r) const override {
         check(r, info_.numStars, "stars");
-        Stars s;
-        if (r.count == 0) return s;
+        if (r.count == 0) return {};
         const auto g = h5::File::openRead(info_.path).root().group(starsPath);
         const auto n = info_.numStars;
-        s.position = Buffer<Vec3d>(r.count);
-        s.velocity = Buffer<Vec3f>(r.count);
-        s.mass = Buffer<float>(r.count);
-        s.age = Buffer<float>(r.count);
-        s.metallicity = Buffer<float>(r.count);
+        Stars s(r.count);
         column(g, "coords", 3, n, kpc, anyPosition).read(r.first, r.count, &s.position.data()->x);
         column(g, "velocity", 3, n, kmS, speed).read(r.first, r.count, &s.velocity.data()->x);
         column(g, "mass", 1, n, msun, nonNegative).read(r.first, r.count, s.mass.data());

@@ -204,8 +204,8 @@ Stars mockGalaxy(std::uint64_t count, std::uint64_t seed, double stellarMass) {
     const mock::GalaxyModel model(mock::galaxyParameters(stellarMass, 0.2 * stellarMass, epoch, {}, 0.5f));
     const mock::StarRecipe recipe{stellarMass / double(std::max<std::uint64_t>(count, 1)), epoch.oldest, 0};
     const auto n = static_cast<std::size_t>(count);
-    Stars stars{
-        Buffer<Vec3d>(n), Buffer<Vec3f>(n), Buffer<float>(n), Buffer<float>(n), Buffer<float>(n), Buffer<float>(n), {}};
+    Stars stars(n);
+    stars.smoothing = Buffer<float>(n);
 #pragma omp parallel for schedule(static)
     for (std::size_t i = 0; i < n; ++i) {
         const mock::StarSample s = mock::sampleStar(model, recipe, {seed, 0}, i);

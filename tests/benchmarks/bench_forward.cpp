@@ -85,7 +85,7 @@ void check(const Stars& stars, Config c, const SspLibrary& ssp, int threads) {
             const Vec3d x = view.rotation * stars.position[i];
             if (spaxelOf(x.x, x.y, cube.grid) == spaxel) chosen.push_back(i);
         }
-        Stars some = test::allocateStars(chosen.size());
+        Stars some(chosen.size());
         for (std::size_t k = 0; k < chosen.size(); ++k) {
             some.position[k] = stars.position[chosen[k]];
             some.velocity[k] = stars.velocity[chosen[k]];

@@ -29,6 +29,10 @@ struct Stars {
     // the order of the stars is put back into the order of the file.
     std::vector<std::uint64_t> windRows;
 
+    Stars() = default;
+    // n stars of values to be filled in; no smoothing lengths.
+    explicit Stars(std::size_t n) : position(n), velocity(n), mass(n), age(n), metallicity(n) {}
+
     std::size_t size() const noexcept { return mass.size(); }
 };
 
