@@ -163,6 +163,35 @@ TEST_CASE("a receding star is redder, and the centre's velocity is taken off", "
     CHECK(still.report.systemicVelocity.z == Approx(3000));
 }
 
+TEST_CASE("wavelengths in air and in vacuum", "[pipeline]") {
+    // [O III] 5008.240 in vacuum, 5006.843 in air (NIST), seen at z = 0.1: the redshift acts in vacuum.
+    Stars stars = randomStars(1, 36, 0, 0);
+    stars.position[0] = {0.01, 0.01, 0};
+    stars.velocity[0] = {0, 0, 0};
+    Config c = smallConfig();
+    const auto peak = [&](const std::string& library, const std::string& telescope, double rest) {
+        SspLibrary l = syntheticLibrary(0.25, 0, 7, 2, 2);
+        for (std::size_t t = 0; t < 4; ++t)
+            for (std::size_t m = 0; m < l.nLambda(); ++m)
+                l.flux[t * l.nLambda() + m] = std::exp(-0.5 * sq((l.wavelength[m] - rest) / 3));
+        l.medium = library;
+        c.telescope.medium = telescope;
+        const GalaxyCube g = observe(Host{1}, stars, {}, c, 0, l, planck15());
+        double sum = 0, weighted = 0;
+        for (std::size_t j = 0; j < g.flux.nLambda; ++j) {
+            sum += double(g.flux.spectrum(55)[j]);
+            weighted += double(g.flux.spectrum(55)[j]) * g.wavelength.centre(double(j));
+        }
+        return weighted / sum;
+    };
+    const double vacuum = 5008.240 * 1.1, air = 5507.534;  // 5509.064 / 1.00027776
+    CHECK(peak("vacuum", "vacuum", 5008.240) == Approx(vacuum).margin(2e-3));
+    CHECK(peak("air", "vacuum", 5006.843) == Approx(vacuum).margin(4e-3));
+    CHECK(peak("air", "air", 5006.843) == Approx(air).margin(6e-3));
+    CHECK(peak("vacuum", "air", 5008.240) == Approx(air).margin(6e-3));
+    CHECK(peak("unstated", "air", 5006.843) == Approx(5006.843 * 1.1).margin(2e-3));
+}
+
 TEST_CASE("face-on and edge-on", "[pipeline]") {
     // A thin disc about a slanted axis, turning with 200 km/s.
     const Vec3d axis{0.3, -0.5, 0.81};

@@ -60,7 +60,8 @@ void writeRubixStars(const Stars& s, const std::string& path, double redshift) {
 }
 
 // The cube without PSF and LSF against the oracle, on spaxels from the densest to the sparsest that has a star.
-void check(const Stars& stars, Config c, const SspLibrary& ssp, int threads) {
+void check(const Stars& stars, Config c, SspLibrary ssp, int threads) {
+    ssp.medium = "unstated";  // the oracle knows no air
     c.psf.reset();
     c.lsf.reset();
     const GalaxyCube cube = observe(Host{threads}, stars, {}, c, 0, ssp, planck15());
