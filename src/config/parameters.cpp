@@ -235,7 +235,9 @@ Section noiseSection() {
     Section s = ofOptional("noise", "Noise, with its variance in the cube file. Null or absent: none.", &Config::noise);
     s.exactlyOne = {"signal_to_noise", "exposure_time"};
     s.parameters = {
-        optionalNumber("signal_to_noise", &S::signalToNoise, {0, 1e9, true}, "", "target signal to noise"),
+        optionalNumber(
+            "signal_to_noise", &S::signalToNoise, {0, 1e9, true}, "",
+            "target signal to noise per voxel at the median flux density of the spaxels above 1 % of the brightest"),
         optionalNumber("exposure_time", &S::exposureTime, {0, 1e12, true}, "s",
                        "exposure mode: noise of source, sky and detector"),
         number("area", &S::area, {0, 1e10, true}, "cm^2", "collecting area"),

@@ -11,7 +11,7 @@ namespace tessera {
 
 namespace {
 
-// Median over the lit spaxels of their mean flux density; NaN voxels are left out.
+// f_ref of physics/noise.hpp; NaN voxels are left out.
 double referenceFlux(Host exec, const Cube& flux) {
     std::vector<double> mean(flux.spaxels(), 0);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
@@ -25,7 +25,8 @@ double referenceFlux(Host exec, const Cube& flux) {
             }
         if (count > 0) mean[s] = sum / double(count);
     }
-    std::erase_if(mean, [](double m) { return !(m > 0); });
+    const double faint = 0.01 * *std::max_element(mean.begin(), mean.end());
+    std::erase_if(mean, [&](double m) { return !(m > faint); });
     if (mean.empty()) return 0;
     const auto middle = mean.begin() + std::ptrdiff_t(mean.size() / 2);
     std::nth_element(mean.begin(), middle, mean.end());

@@ -33,8 +33,9 @@ TESSERA_HD inline Normals4 standardNormals(std::uint64_t seed, std::int64_t gala
     return out;
 }
 
-// Target signal-to-noise S: a voxel whose flux density equals f_ref, the median over the lit spaxels of their mean flux
-// density, has S/N = S; photon noise otherwise: variance = f_ref max(f, 0) / S^2, so S/N grows as sqrt(f).
+// Target signal-to-noise S: a voxel whose flux density equals f_ref has S/N = S. f_ref is the median, over the spaxels
+// whose mean flux density exceeds 1 % of the brightest's, of that mean (a PSF lights every spaxel a little: the faint ones
+// do not count). Photon noise otherwise: variance = f_ref max(f, 0) / S^2, so S/N grows as sqrt(f).
 TESSERA_HD inline double targetVariance(double flux, double reference, double signalToNoise) {
     return reference * (flux > 0 ? flux : 0) / sq(signalToNoise);
 }
