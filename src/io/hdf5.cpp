@@ -38,7 +38,7 @@ std::string reason() {
     return text;
 }
 
-void fail(const std::string& where, const std::string& what, std::source_location at) {
+void fail(const std::string& where, const std::string& what, SourceLocation at) {
     const std::string why = reason();
     throw Error(where + ": " + what + (why.empty() ? "" : " (" + why + ")"), at);
 }

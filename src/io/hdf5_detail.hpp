@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -22,13 +21,11 @@ namespace tessera::h5::detail {
 void silence();
 // The innermost entry of HDF5's error stack, without the newlines some of its texts hold; clears the stack.
 std::string reason();
-[[noreturn]] void fail(const std::string& where, const std::string& what,
-                       std::source_location = std::source_location::current());
+[[noreturn]] void fail(const std::string& where, const std::string& what, SourceLocation = SourceLocation::current());
 
 // Throws where an HDF5 call returned a negative value.
 template <class R>
-R check(R result, const std::string& where, const char* what,
-        std::source_location at = std::source_location::current()) {
+R check(R result, const std::string& where, const char* what, SourceLocation at = SourceLocation::current()) {
     if (result < 0) fail(where, what, at);
     return result;
 }
