@@ -204,10 +204,6 @@ void spectrum(const SpectrumArgs& a) {
     }
 }
 
-void axpy(float tap, const float* in, float* out, std::size_t n) {
-    for (std::size_t i = 0; i < n; ++i) out[i] += tap * in[i];
-}
-
 // Four vectors of output at a time stay in registers over all taps.
 void filter(const float* taps, std::size_t width, const float* in, float* out, std::size_t n) {
     std::size_t j = 0;
@@ -279,6 +275,6 @@ void columns(const float* taps, std::size_t width, const float* in, std::size_t 
 
 #define TESSERA_TEXT_(x) #x
 #define TESSERA_TEXT(x) TESSERA_TEXT_(x)
-extern const Kernels table{TESSERA_TEXT(TESSERA_SIMD_LEVEL), spectrum, axpy, filter, filterVarying, columns};
+extern const Kernels table{TESSERA_TEXT(TESSERA_SIMD_LEVEL), spectrum, filter, filterVarying, columns};
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

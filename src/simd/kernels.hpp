@@ -37,8 +37,6 @@ constexpr std::size_t scratchDoubles(std::size_t knots, std::size_t pixels) {
 struct Kernels {
     const char* name;
     void (*spectrum)(const SpectrumArgs&);
-    // out[i] += tap * in[i]
-    void (*axpy)(float tap, const float* in, float* out, std::size_t n);
     // out[j] = sum_d taps[d] in[j + d], d < width
     void (*filter)(const float* taps, std::size_t width, const float* in, float* out, std::size_t n);
     // the same with taps[d * tapStride + j]
