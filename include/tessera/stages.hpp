@@ -11,6 +11,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -62,7 +64,20 @@ struct KnotTable {
     float shiftMin = 0, shiftMax = 0;  // of the stars; bins of shifts begin at the first
     double shiftStep = 0;              // widest bin of shifts whose error stays below the accuracy, see knots()
 
+    // Knots as dense as the pixels: spectra are summed at the pixels, not at the knots.
+    bool fine = false;
+    std::size_t lanes = 0;  // templates rounded up to 16
+    Buffer<float> byKnot;   // [knots][lanes] flux once more
+
+    // Dense spaxels are summed in coefficients: template weights at nodes of shift k nodeStep, see nodeSpacing().
+    double nodeStep = 0;                                            // 0: no spaxel is
+    double starsPerNode = std::numeric_limits<double>::infinity();  // from which on that is faster
+
     std::size_t size() const { return position.size(); }
+    std::size_t templates() const { return std::size_t(nAge) * std::size_t(nZ); }
+    // From a star's lower template to its neighbour in metallicity and in age; 0 where the axis has one point.
+    int zStep() const { return nZ > 1 ? nAge : 0; }
+    int ageStep() const { return nAge > 1 ? 1 : 0; }
 };
 // shiftStep h: stars whose shifts differ by less than h are summed before their kinks are placed on the pixels; a kink
 // of slope change D that crosses a pixel edge is then wrong by at most D (x h)^2 / (16 width), taken over all templates
@@ -70,10 +85,35 @@ struct KnotTable {
 KnotTable knots(const SspLibrary&, double redshift, const std::string& medium, const WavelengthGrid& window,
                 float shiftMin, float shiftMax, double accuracy);
 
+// ---- coefficients ----
+// A star's spectrum on the pixels, behind the LSF, is a smooth function of its shift s: it is interpolated between its
+// values at four nodes s_k = k step about it with the weights l_k(s) of the cubic through them (Lagrange). The sum over a
+// spaxel's stars is then sum_k sum_t A[t][k] S_t(s_k) with A[t][k] = sum of mass weight_t l_k: a star costs sixteen
+// additions, a node one product of the coefficients with the templates.
+struct Lsf;
+struct NodeSpacing {
+    double step = 0;   // of the shift; 0: no step meets the accuracy
+    double error = 0;  // largest found, in units of the template's mean
+};
+// The widest spacing whose error, largest over all templates and pixels and over a sample of shifts between
+// table.shiftMin and shiftMax, stays below accuracy / 2 with a third to spare. Templates' weights are positive, so that
+// a spaxel's error in units of its mean is not larger. grid: with the wings that the LSF needs; lsf: or nullptr.
+NodeSpacing nodeSpacing(Host, const KnotTable&, const WavelengthGrid& grid, const Lsf* lsf, double accuracy);
+
+// The number of stars for every node from which on coefficients are faster than star by star, measured on stars of its
+// own in some ten milliseconds; rounded to a power of two, so that it seldom differs from one run to the next.
+double measureStarsPerNode(const KnotTable&, const WavelengthGrid&);
+
 // ---- ordering ----
+// A spaxel is dense that has KnotTable::starsPerNode stars or more for every node of shift they spread over.
+struct DenseRange {
+    std::uint64_t begin = 0, end = 0;  // stars
+    int firstNode = 0, nodes = 0;      // of shift: from one below the slowest star to two above the fastest
+};
 struct BinnedStars {
-    Buffer<StarRecord> stars;     // ordered by spaxel, then by bin of shift, then as read
-    Buffer<std::uint64_t> start;  // [nSpaxels + 1] first star of each spaxel
+    Buffer<StarRecord> stars;       // ordered by spaxel, then by bin of shift unless dense, then as read
+    Buffer<std::uint64_t> start;    // [nSpaxels + 1] first star of each spaxel
+    std::vector<DenseRange> dense;  // ascending
 };
 BinnedStars bin(Host, const Stars&, Projected&&, std::size_t nSpaxels, const KnotTable&);
 
@@ -82,6 +122,19 @@ BinnedStars bin(Host, const Stars&, Projected&&, std::size_t nSpaxels, const Kno
 // spectra of window.size pixels, `stride` floats apart. The window must lie inside the one the table was made for.
 void accumulate(Host, const BinnedStars&, const KnotTable&, const WavelengthGrid& window, double scale, float* out,
                 std::size_t stride);
+// The same for one window after the other; the stars and the table must outlive it.
+class Accumulator {
+public:
+    Accumulator(Host, const BinnedStars&, const KnotTable&);
+    ~Accumulator();
+    void operator()(const WavelengthGrid& window, double scale, float* out, std::size_t stride) const;
+
+    class Way;
+
+private:
+    Host exec_;
+    std::unique_ptr<Way> way_;
+};
 
 // RUBIX's convention (compat): spectra interpolated at the pixel centres, then scaled as a whole by T/N, with T the sum
 // of S delta over the shifted SSP samples inside [first, last centre] (delta: backward differences, 0 for the first

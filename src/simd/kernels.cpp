@@ -105,10 +105,9 @@ struct Scratch {
 // Places the kinks of a run on the pixels. With f the shift of a star about the run's centre, a kink D at x becomes
 // D e^-f at x e^f; sums over the run of D, D f, D f^2/2 are kink0, kink1 and kink0 secondMoment/2.
 template <bool WithMoment>
-void placeKinks(const SpectrumArgs& a, const Run& run, const Scratch& s) {
+void placeKinks(const SpectrumArgs& a, const Run& run, const float* sum0, const Scratch& s) {
     const std::size_t n = a.knots;
     const double stretch = std::exp(run.centre), inverse = 1 / stretch;
-    const float* sum0 = s.sum0;
     const float* sum1 = s.sum1;
     for (std::size_t m = 0; m + 1 < n; ++m) {
         s.kink0[m + 1] = (double(sum0[m + 1]) - double(sum0[m])) * (a.inverseStep[m] * inverse);
@@ -155,17 +154,46 @@ void placeKinks(const SpectrumArgs& a, const Run& run, const Scratch& s) {
     }
 }
 
-void spectrum(const SpectrumArgs& a) {
-    Scratch s;
-    s.moments = a.scratch;
-    s.kink0 = s.moments + 4 * (a.pixels + 2);
-    s.kink1 = s.kink0 + a.knots + 32;
-    s.x = s.kink1 + a.knots + 32;
-    s.sum0 = reinterpret_cast<float*>(s.x + a.knots + 32);
-    s.sum1 = reinterpret_cast<float*>(s.x + 2 * (a.knots + 32));
-    for (std::size_t i = 0; i < 4 * (a.pixels + 1); ++i) s.moments[i] = 0;
+// What one spaxel's spectrum is gathered in: begin, place any number of runs, finish.
+class Spectrum {
+public:
+    explicit Spectrum(const SpectrumArgs& a) : a_(a) {
+        s_.moments = a.scratch;
+        s_.kink0 = s_.moments + 4 * (a.pixels + 2);
+        s_.kink1 = s_.kink0 + a.knots + 32;
+        s_.x = s_.kink1 + a.knots + 32;
+        s_.sum0 = reinterpret_cast<float*>(s_.x + a.knots + 32);
+        s_.sum1 = reinterpret_cast<float*>(s_.x + 2 * (a.knots + 32));
+        for (std::size_t i = 0; i < 4 * (a.pixels + 1); ++i) s_.moments[i] = 0;
+    }
+    float* sum0() { return s_.sum0; }
+    float* sum1() { return s_.sum1; }
 
-    double value = 0;  // of the summed spectrum at the table's first knot, carried along unshifted
+    template <bool WithMoment>
+    void place(const Run& run, const float* sum0) {
+        placeKinks<WithMoment>(a_, run, sum0, s_);
+        value_ += double(sum0[0]);
+    }
+
+    void finish() {
+        double slope = s_.moments[0], value = value_ + s_.moments[1];
+        for (std::size_t j = 0; j < a_.pixels; ++j) {
+            const double* cell = s_.moments + 4 * (j + 1);
+            const double width = a_.edges[j + 1] - a_.edges[j];
+            a_.out[j] = float(a_.scale * (value + 0.5 * slope * width + cell[2] / width));
+            value += slope * width + cell[1];
+            slope += cell[0];
+        }
+    }
+
+private:
+    const SpectrumArgs& a_;
+    Scratch s_;
+    double value_ = 0;  // of the summed spectrum at the table's first knot, carried along unshifted
+};
+
+void spectrum(const SpectrumArgs& a) {
+    Spectrum s(a);
     for (std::size_t i = 0; i < a.count;) {
         const int bin = int((a.stars[i].shift - a.shiftMin) / a.shiftStep);
         std::size_t end = i + 1;
@@ -177,8 +205,8 @@ void spectrum(const SpectrumArgs& a) {
         }
         Run run{a.stars + i, end - i, mass > 0 ? first / mass : double(a.stars[i].shift), 0};
         if (run.count == 1) {
-            sumRun<false>(a, run, s.sum0, s.sum1);
-            placeKinks<false>(a, run, s);
+            sumRun<false>(a, run, s.sum0(), s.sum1());
+            s.place<false>(run, s.sum0());
         } else {
             double second = 0;
             for (std::size_t k = i; k < end; ++k) {
@@ -186,22 +214,174 @@ void spectrum(const SpectrumArgs& a) {
                 second += double(a.stars[k].mass) * f * f;
             }
             run.secondMoment = mass > 0 ? second / mass : 0;
-            sumRun<true>(a, run, s.sum0, s.sum1);
-            placeKinks<true>(a, run, s);
+            sumRun<true>(a, run, s.sum0(), s.sum1());
+            s.place<true>(run, s.sum0());
         }
-        value += double(s.sum0[0]);
         i = end;
     }
+    s.finish();
+}
 
-    double slope = s.moments[0];
-    value += s.moments[1];
-    for (std::size_t j = 0; j < a.pixels; ++j) {
-        const double* cell = s.moments + 4 * (j + 1);
-        const double width = a.edges[j + 1] - a.edges[j];
-        a.out[j] = float(a.scale * (value + 0.5 * slope * width + cell[2] / width));
-        value += slope * width + cell[1];
-        slope += cell[0];
+void spectrumOfNodes(const SpectrumArgs& a, const NodeSumArgs& n) {
+    Spectrum s(a);
+    for (std::size_t k = 0; k < n.count; ++k) s.place<false>({nullptr, 0, n.shift[k], 0}, n.sums + k * n.sumStride);
+    s.finish();
+}
+
+// out = or += f0 row0 + f1 row1
+template <bool Add>
+void blend(const float* row0, const float* row1, double f0, double f1, float* out, std::size_t lanes) {
+    const Vf v0 = float(f0), v1 = float(f1);
+    for (std::size_t i = 0; i < lanes; i += W) {
+        Vf sum = v0 * load(row0 + i) + v1 * load(row1 + i);
+        if (Add) sum += load(out + i);
+        sum.copy_to(out + i, stdx::element_aligned);
     }
+}
+
+void pixelTemplates(const PixelTemplateArgs& a) {
+    const double inverse = std::exp(-a.shift);
+    const double* x = a.position;
+    const std::size_t last = a.knots - 1;
+    std::size_t m = 0;  // segment [x[m], x[m + 1]] that holds the pixel's left edge
+    const auto row = [&](std::size_t knot) { return a.flux + knot * a.lanes; };
+    // slope += factor f(u), u in segment m
+    const auto addValue = [&](double u, double factor, float* out) {
+        double t = m < last ? (u - x[m]) * a.inverseStep[m] : 0.0;
+        t = t < 0 ? 0 : (t > 1 ? 1 : t);
+        blend<true>(row(m), row(m < last ? m + 1 : m), factor * (1 - t), factor * t, out, a.lanes);
+    };
+    for (std::size_t j = 0; j < a.pixels; ++j) {
+        const double left = a.edges[j] * inverse, right = a.edges[j + 1] * inverse, part = 1 / (right - left);
+        float* out = a.average + j * a.lanes;
+        float* slope = a.slope ? a.slope + j * a.lanes : nullptr;
+        const double edge = 1 / (a.edges[j + 1] - a.edges[j]);
+        while (m < last && x[m + 1] <= left) ++m;
+        for (std::size_t i = 0; i < a.lanes; ++i) out[i] = 0;
+        if (slope) {
+            for (std::size_t i = 0; i < a.lanes; ++i) slope[i] = 0;
+            addValue(left, a.edges[j] * edge, slope);
+        }
+        double from = left;
+        if (from < x[0]) {  // values are held outside the table
+            const double to = right < x[0] ? right : x[0];
+            blend<true>(row(0), row(0), (to - from) * part, 0, out, a.lanes);
+            from = to;
+        }
+        while (from < right) {
+            if (m == last) {
+                blend<true>(row(m), row(m), (right - from) * part, 0, out, a.lanes);
+                break;
+            }
+            const double to = right < x[m + 1] ? right : x[m + 1];
+            const double t = (0.5 * (from + to) - x[m]) * a.inverseStep[m], w = (to - from) * part;
+            blend<true>(row(m), row(m + 1), w * (1 - t), w * t, out, a.lanes);
+            from = to;
+            if (from < right) ++m;
+        }
+        if (slope) {
+            addValue(right, -a.edges[j + 1] * edge, slope);
+            for (std::size_t i = 0; i < a.lanes; ++i) slope[i] += out[i];
+        }
+    }
+}
+
+void transpose(const float* in, std::size_t inStride, std::size_t rows, std::size_t columns, float* out,
+               std::size_t outStride) {
+    constexpr std::size_t block = 16;
+    for (std::size_t r = 0; r < rows; r += block)
+        for (std::size_t c = 0; c < columns; c += block)
+            for (std::size_t j = 0; j < block; ++j)
+                for (std::size_t i = 0; i < block; ++i)
+                    out[(c + j) * outStride + r + i] = in[(r + i) * inStride + c + j];
+}
+
+template <int U>
+void sumPixels(const RunArgs& a, std::size_t pixel) {
+    Vf acc[U];
+    for (int u = 0; u < U; ++u) acc[u] = load(a.out + pixel + std::size_t(u) * W);
+    const std::size_t ageStep = std::size_t(a.ageStep) * a.stride, zStep = std::size_t(a.nAge) * a.stride;
+    for (std::size_t i = 0; i < a.count; ++i) {
+        const StarRecord& s = a.stars[i];
+        const float m = s.mass * a.scale, z1 = m * s.zFraction, z0 = m - z1;
+        const float w01 = z0 * s.ageFraction, w11 = z1 * s.ageFraction;
+        const Vf v00 = z0 - w01, v01 = w01, v10 = z1 - w11, v11 = w11, offset = float(double(s.shift) - a.centre);
+        const std::size_t at = std::size_t(s.corner) * a.stride + pixel;
+        const float *f = a.average + at, *d = a.slope + at;
+#pragma GCC unroll 8
+        for (int u = 0; u < U; ++u) {
+            const float *fu = f + std::size_t(u) * W, *du = d + std::size_t(u) * W;
+            Vf slope = v00 * load(du) + v01 * load(du + ageStep);
+            slope += v10 * load(du + zStep) + v11 * load(du + zStep + ageStep);
+            acc[u] += v00 * load(fu);
+            acc[u] += v01 * load(fu + ageStep);
+            acc[u] += v10 * load(fu + zStep);
+            acc[u] += v11 * load(fu + zStep + ageStep);
+            acc[u] += offset * slope;
+        }
+    }
+    for (int u = 0; u < U; ++u) acc[u].copy_to(a.out + pixel + std::size_t(u) * W, stdx::element_aligned);
+}
+
+void sumRunAtPixels(const RunArgs& a) {
+    std::size_t j = 0;
+    for (; j + 8 * W <= a.lanes; j += 8 * W) sumPixels<8>(a, j);
+    for (; j + 4 * W <= a.lanes; j += 4 * W) sumPixels<4>(a, j);
+    for (; j < a.lanes; j += W) sumPixels<1>(a, j);
+}
+
+void scatter(const ScatterArgs& a) {
+    using V4 = stdx::fixed_size_simd<float, 4>;
+    const std::size_t ageStep = std::size_t(a.ageStep) * a.stride, zStep = std::size_t(a.nAge) * a.stride;
+    for (std::size_t i = 0; i < a.count; ++i) {
+        const StarRecord& s = a.stars[i];
+        const double u = double(s.shift) * a.inverseStep;
+        const int k = int(u) - (u < double(int(u)));  // floor
+        const float t = float(u - double(k)), below = t - 1, above = t + 1, far = t - 2;
+        const float lagrange[4] = {t * below * far * (-1.0F / 6), above * below * far * 0.5F, above * t * far * -0.5F,
+                                   above * t * below * (1.0F / 6)};
+        const V4 w(lagrange, stdx::element_aligned);
+        const float z1 = s.mass * s.zFraction, z0 = s.mass - z1;
+        const float w01 = z0 * s.ageFraction, w11 = z1 * s.ageFraction;
+        float* to = a.out + std::size_t(s.corner) * a.stride + std::size_t(k - 1 - a.firstNode);
+        const auto add = [&](float* p, float weight) {
+            V4 v(p, stdx::element_aligned);
+            v += weight * w;
+            v.copy_to(p, stdx::element_aligned);
+        };
+        add(to, z0 - w01);
+        add(to + ageStep, w01);
+        add(to + zStep, z1 - w11);
+        add(to + zStep + ageStep, w11);
+    }
+}
+
+// ln m = 2 artanh((m - 1)/(m + 1)) of the mantissa m in [sqrt(1/2), sqrt(2)), and the exponent times log10(2) in two
+// parts, the first of which is exact.
+Vf log10Of(Vf x) {
+    using Vi = stdx::rebind_simd_t<std::int32_t, Vf>;
+    static_assert(sizeof(Vi) == sizeof(Vf));
+    Vi bits = __builtin_bit_cast(Vi, x);
+    const Vi exponent = (bits - Vi(0x3f3504f3)) >> 23;
+    bits -= exponent << 23;
+    const Vf m = __builtin_bit_cast(Vf, bits);
+    const Vf t = (m - 1.0F) / (m + 1.0F), u = t * t;
+    const Vf series = 1.0F + u * (1.0F / 3 + u * (0.2F + u * (1.0F / 7 + u * (1.0F / 9))));
+    const Vf e = stdx::static_simd_cast<Vf>(exponent);
+    Vf r = e * 0.301025390625F + (e * 4.605038981e-6F + 0.8685889638F * t * series);
+    stdx::where(x == 0.0F, r) = -__builtin_inff();
+    stdx::where(!(x >= 0.0F), r) = __builtin_nanf("");
+    return r;
+}
+
+void log10(const float* in, float* out, std::size_t n) {
+    std::size_t i = 0;
+    for (; i + W <= n; i += W) log10Of(load(in + i)).copy_to(out + i, stdx::element_aligned);
+    if (i == n) return;
+    float rest[W];
+    for (std::size_t k = 0; k < W; ++k) rest[k] = i + k < n ? in[i + k] : 1.0F;
+    log10Of(load(rest)).copy_to(rest, stdx::element_aligned);
+    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = rest[k];
 }
 
 // Four vectors of output at a time stay in registers over all taps.
@@ -275,6 +455,16 @@ void columns(const float* taps, std::size_t width, const float* in, std::size_t 
 
 #define TESSERA_TEXT_(x) #x
 #define TESSERA_TEXT(x) TESSERA_TEXT_(x)
-extern const Kernels table{TESSERA_TEXT(TESSERA_SIMD_LEVEL), spectrum, filter, filterVarying, columns};
+extern const Kernels table{TESSERA_TEXT(TESSERA_SIMD_LEVEL),
+                           log10,
+                           spectrum,
+                           spectrumOfNodes,
+                           pixelTemplates,
+                           transpose,
+                           sumRunAtPixels,
+                           scatter,
+                           filter,
+                           filterVarying,
+                           columns};
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

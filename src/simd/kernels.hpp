@@ -34,9 +34,65 @@ constexpr std::size_t scratchDoubles(std::size_t knots, std::size_t pixels) {
     return (pixels + 2) * 4 + 5 * (knots + 32);
 }
 
+// The spectrum of one spaxel from sums at the knots for `count` nodes of shift: as SpectrumArgs, without stars.
+struct NodeSumArgs {
+    const float* sums;  // [count][sumStride]
+    std::size_t count, sumStride;
+    const double* shift;  // [count]
+};
+
+// Every template's averages over the pixels [edges[j], edges[j + 1]] under one shift, template by template in lanes.
+struct PixelTemplateArgs {
+    const float* flux;  // [knots][lanes]
+    std::size_t lanes;  // templates, rounded up to 16
+    const double* position;
+    const double* inverseStep;
+    std::size_t knots;
+    double shift;
+    const double* edges;
+    std::size_t pixels;
+    float* average;  // [pixels][lanes]
+    float* slope;    // [pixels][lanes] derivative of the average in the shift, or nullptr
+};
+
+// Sums the stars of one run at the pixels: out[j] += scale mass sum of weight (average + (shift - centre) slope).
+struct RunArgs {
+    const StarRecord* stars;
+    std::size_t count;
+    double centre;
+    float scale;
+    int nAge, ageStep;     // as in SpectrumArgs
+    const float* average;  // [template][stride]
+    const float* slope;
+    std::size_t stride;
+    std::size_t lanes;  // pixels, a multiple of 16
+    float* out;
+};
+
+// Spreads every star's four template weights over the four nodes of shift about its own (cubic Lagrange):
+// out[template][node] += mass weight lagrange, nodes at shift k step, k = firstNode, firstNode + 1, ...
+struct ScatterArgs {
+    const StarRecord* stars;
+    std::size_t count;
+    double inverseStep;
+    int firstNode;
+    int nAge, ageStep;
+    float* out;
+    std::size_t stride;  // floats from one template to the next
+};
+
 struct Kernels {
     const char* name;
+    // out[i] = log10 in[i] of normal positive floats to 2 ulp; -inf of 0, NaN of negative numbers
+    void (*log10)(const float* in, float* out, std::size_t n);
     void (*spectrum)(const SpectrumArgs&);
+    void (*spectrumOfNodes)(const SpectrumArgs&, const NodeSumArgs&);
+    void (*pixelTemplates)(const PixelTemplateArgs&);
+    // out[c][r] = in[r][c] for r < rows, c < columns, both multiples of 16
+    void (*transpose)(const float* in, std::size_t inStride, std::size_t rows, std::size_t columns, float* out,
+                      std::size_t outStride);
+    void (*sumRun)(const RunArgs&);
+    void (*scatter)(const ScatterArgs&);
     // out[j] = sum_d taps[d] in[j + d], d < width
     void (*filter)(const float* taps, std::size_t width, const float* in, float* out, std::size_t n);
     // the same with taps[d * tapStride + j]

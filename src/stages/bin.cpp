@@ -1,178 +1,161 @@
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <iterator>
 #include <limits>
-#include <numeric>
+#include <utility>
 
+#include "simd/kernels.hpp"
+#include "stages/axis_table.hpp"
 #include "stages/blocks.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/project.hpp"
-#include "tessera/physics/ssp.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
 
 namespace {
 
-// Stable least-significant-digit radix sort of (key, index) by the lowest `bits` of the key. Every thread owns one
-// contiguous part of the input, so the result does not depend on their number.
-template <class Key>
-void radixSort(int threads, Buffer<Key>& key, Buffer<std::uint32_t>& index, int bits) {
-    const std::size_t n = key.size();
-    const int passes = std::max(1, (bits + 10) / 11), digit = (bits + passes - 1) / passes;
-    const std::size_t radix = std::size_t(1) << digit;
-    Buffer<Key> otherKey(n);
-    Buffer<std::uint32_t> otherIndex(n);
-    std::vector<std::size_t> count(radix * std::size_t(threads));
-    for (int pass = 0; pass < passes; ++pass) {
-        const int shift = pass * digit;
-        std::fill(count.begin(), count.end(), 0);
-#pragma omp parallel num_threads(threads)
-        {
-            const std::size_t t = std::size_t(omp_get_thread_num()), parts = std::size_t(omp_get_num_threads());
-            const std::size_t begin = n * t / parts, end = n * (t + 1) / parts;
-            std::size_t* mine = count.data() + t * radix;
-            for (std::size_t i = begin; i < end; ++i) ++mine[(key[i] >> shift) & (radix - 1)];
-#pragma omp barrier
-#pragma omp single
-            {
-                std::size_t sum = 0;
-                for (std::size_t d = 0; d < radix; ++d)
-                    for (std::size_t p = 0; p < parts; ++p) sum += std::exchange(count[p * radix + d], sum);
-            }
-            for (std::size_t i = begin; i < end; ++i) {
-                const std::size_t to = mine[(key[i] >> shift) & (radix - 1)]++;
-                otherKey[to] = key[i];
-                otherIndex[to] = index[i];
-            }
+// Places of the stars of every part (thread) of the input in the output: a counting sort by spaxel. A part is contiguous,
+// so that the order within a spaxel is that of the input whatever the number of parts.
+struct Places {
+    Buffer<std::uint64_t> start;       // [nSpaxels + 1]
+    std::vector<std::uint32_t> place;  // [part][nSpaxels] from start[spaxel] on
+};
+
+std::pair<std::size_t, std::size_t> rangeOfPart(std::size_t n, std::size_t part, std::size_t parts) {
+    return {n * part / parts, n * (part + 1) / parts};
+}
+
+Places count(std::size_t parts, const Buffer<std::uint32_t>& spaxel, std::size_t nSpaxels) {
+    Places p{Buffer<std::uint64_t>(nSpaxels + 1), std::vector<std::uint32_t>(parts * nSpaxels, 0)};
+#pragma omp parallel for num_threads(int(parts)) schedule(static)
+    for (std::size_t t = 0; t < parts; ++t) {
+        const auto [begin, end] = rangeOfPart(spaxel.size(), t, parts);
+        std::uint32_t* mine = p.place.data() + t * nSpaxels;
+        for (std::size_t i = begin; i < end; ++i)
+            if (spaxel[i] != outsideField) ++mine[spaxel[i]];
+    }
+    std::uint64_t sum = 0;
+    for (std::size_t s = 0; s < nSpaxels; ++s) {
+        p.start[s] = sum;
+        std::uint32_t inSpaxel = 0;
+        for (std::size_t t = 0; t < parts; ++t) inSpaxel += std::exchange(p.place[t * nSpaxels + s], inSpaxel);
+        sum += inSpaxel;
+    }
+    p.start[nSpaxels] = sum;
+    return p;
+}
+
+// Records of the stars [begin, end) inside the field, each at its place.
+void place(const Stars& stars, const Projected& p, const KnotTable& table, std::size_t begin, std::size_t end,
+           const Buffer<std::uint64_t>& start, std::uint32_t* places, StarRecord* out) {
+    const AxisTable ages(table.logAgeGyr), metallicities(table.zAxis);
+    const auto& kernels = simd::kernels();
+    constexpr std::size_t block = 512;
+    alignas(64) float logAge[block], z[block], ageFraction[block], zFraction[block];
+    int ageLower[block], zLower[block];
+    unsigned char ageClamped[block], zClamped[block];
+    const std::uint32_t* spaxels = p.spaxel.data();
+    for (std::size_t first = begin; first < end; first += block) {
+        const std::size_t n = std::min(block, end - first);
+        kernels.log10(&stars.age[first], logAge, n);
+        if (table.rubix)
+            std::copy_n(&stars.metallicity[first], n, z);
+        else
+            kernels.log10(&stars.metallicity[first], z, n);
+        ages.locate(logAge, n, ageLower, ageFraction, ageClamped);
+        metallicities.locate(z, n, zLower, zFraction, zClamped);
+        for (std::size_t k = 0; k < n; ++k) {
+            const std::size_t i = first + k;
+            const std::uint32_t spaxel = spaxels[i];
+            if (spaxel == outsideField) continue;
+            const bool dark = table.rubix && (ageClamped[k] || zClamped[k]);
+            StarRecord& r = out[start[spaxel] + places[spaxel]++];
+            r.corner = zLower[k] * table.nAge + ageLower[k];
+            r.ageFraction = ageFraction[k];
+            r.zFraction = zFraction[k];
+            r.mass = dark ? 0.0F : stars.mass[i];
+            r.shift = p.shift[i];
+            r.age = stars.age[i];
+            r.metallicity = stars.metallicity[i];
+            r.source = std::uint32_t(i);
         }
-        std::swap(key, otherKey);
-        std::swap(index, otherIndex);
     }
 }
 
-// locate() with a table of starting points, for millions of look-ups on one axis.
-class AxisTable {
+// Stable sort of a spaxel's stars by their bin of shifts.
+class ShiftSort {
 public:
-    explicit AxisTable(const std::vector<double>& axis) : axis_(axis), n_(int(axis.size())) {
-        const double range = axis.back() - axis.front();
-        scale_ = n_ > 1 ? float(cells / range) : 0.0F;
-        first_ = float(axis.front());
-        int k = 0;
-        for (int c = 0; c < cells; ++c) {
-            while (n_ > 1 && k + 2 < n_ && axis[std::size_t(k) + 1] <= axis.front() + range * c / cells) ++k;
-            lower_[c] = k;
-        }
-        for (int i = 0; i + 1 < n_; ++i)
-            inverse_.push_back(float(1 / (axis[std::size_t(i) + 1] - axis[std::size_t(i)])));
-    }
-    AxisPosition<float> operator()(float value) const {
-        if (n_ == 1 || !(double(value) >= axis_.front()) || double(value) > axis_.back())
-            return locate(axis_.data(), n_, value);
-        int k = lower_[std::min(cells - 1, int((value - first_) * scale_))];
-        while (k > 0 && axis_[std::size_t(k)] > double(value)) --k;
-        while (k + 2 < n_ && axis_[std::size_t(k) + 1] <= double(value)) ++k;
-        return {k, float(double(value) - axis_[std::size_t(k)]) * inverse_[std::size_t(k)], false};
+    explicit ShiftSort(const KnotTable& table) : first_(table.shiftMin), step_(float(table.shiftStep)) {}
+
+    void operator()(StarRecord* stars, std::size_t n) {
+        if (n < 2) return;
+        keys_.resize(n);
+        for (std::size_t k = 0; k < n; ++k)
+            keys_[k] = std::uint64_t((stars[k].shift - first_) / step_) << 32 | std::uint64_t(k);
+        if (std::is_sorted(keys_.begin(), keys_.end())) return;
+        std::sort(keys_.begin(), keys_.end());
+        copy_.assign(stars, stars + n);
+        for (std::size_t k = 0; k < n; ++k) stars[k] = copy_[keys_[k] & 0xffffffffU];
     }
 
 private:
-    static constexpr int cells = 4096;
-    const std::vector<double>& axis_;
-    std::vector<float> inverse_;
-    int n_;
-    float scale_ = 0, first_ = 0;
-    int lower_[cells] = {};
+    float first_, step_;
+    std::vector<std::uint64_t> keys_;  // (bin, place before)
+    std::vector<StarRecord> copy_;
 };
 
-// Keys and indices of the stars inside the field, in the order of the stars.
-template <class Key>
-void makeKeys(int threads, const Projected& p, const KnotTable& table, Key shiftBins, Buffer<Key>& key,
-              Buffer<std::uint32_t>& index) {
-    const std::size_t n = p.spaxel.size();
-    const float step = float(table.shiftStep);
-    std::vector<std::size_t> first(std::size_t(threads) + 1, 0);
-#pragma omp parallel num_threads(threads)
-    {
-        const std::size_t t = std::size_t(omp_get_thread_num()), parts = std::size_t(omp_get_num_threads());
-        const std::size_t begin = n * t / parts, end = n * (t + 1) / parts;
-        std::size_t inside = 0;
-        for (std::size_t i = begin; i < end; ++i) inside += p.spaxel[i] != outsideField;
-        first[t + 1] = inside;
-#pragma omp barrier
-#pragma omp single
-        std::partial_sum(first.begin(), first.end(), first.begin());
-        std::size_t k = first[t];
-        for (std::size_t i = begin; i < end; ++i) {
-            if (p.spaxel[i] == outsideField) continue;
-            key[k] = Key(p.spaxel[i]) * shiftBins + Key(int((p.shift[i] - table.shiftMin) / step));
-            index[k++] = std::uint32_t(i);
-        }
-    }
-}
-
-// First star of every spaxel, from the sorted keys.
-template <class Key>
-Buffer<std::uint64_t> starts(int threads, const Buffer<Key>& key, std::size_t nSpaxels, Key shiftBins) {
-    Buffer<std::uint64_t> start(nSpaxels + 1);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::size_t s = 0; s <= nSpaxels; ++s)
-        start[s] = std::uint64_t(std::lower_bound(key.begin(), key.end(), Key(s) * shiftBins) - key.begin());
-    return start;
-}
-
-template <class Key>
-BinnedStars order(Host exec, const Stars& stars, Projected&& p, std::size_t nSpaxels, const KnotTable& table,
-                  Key shiftBins) {
-    const int threads = threadsOf(exec);
-    BinnedStars b;
-    Buffer<Key> key(p.inside);
-    Buffer<std::uint32_t> index(p.inside);
-    makeKeys(threads, p, table, shiftBins, key, index);
-    p.spaxel = {};
-    radixSort(threads, key, index, int(std::bit_width(nSpaxels * std::size_t(shiftBins))));
-    b.start = starts(threads, key, nSpaxels, shiftBins);
-    key = {};
-
-    b.stars = Buffer<StarRecord>(p.inside);
-    const AxisTable ages(table.logAgeGyr), metallicities(table.zAxis);
-    constexpr std::size_t ahead = 24;  // stars fetched ahead: their order in memory is random
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::size_t j = 0; j < b.stars.size(); ++j) {
-        if (j + ahead < b.stars.size()) {
-            const std::size_t next = index[j + ahead];
-            __builtin_prefetch(&stars.age[next]);
-            __builtin_prefetch(&stars.metallicity[next]);
-            __builtin_prefetch(&stars.mass[next]);
-            __builtin_prefetch(&p.shift[next]);
-        }
-        const std::size_t i = index[j];
-        const float age = stars.age[i], metallicity = stars.metallicity[i];
-        const AxisPosition<float> a = ages(std::log10(age));
-        const AxisPosition<float> z = metallicities(table.rubix ? metallicity : std::log10(metallicity));
-        const float mass = table.rubix && (a.clamped || z.clamped) ? 0.0F : stars.mass[i];
-        b.stars[j] = {z.lower * table.nAge + a.lower,
-                      a.fraction,
-                      z.fraction,
-                      mass,
-                      p.shift[i],
-                      age,
-                      metallicity,
-                      std::uint32_t(i)};
-    }
-    return b;
+// Nodes of shift that a spaxel's stars spread over.
+DenseRange nodesOf(const KnotTable& table, const StarRecord* stars, std::uint64_t begin, std::uint64_t end) {
+    const auto [least, most] = std::minmax_element(
+        stars + begin, stars + end, [](const StarRecord& a, const StarRecord& b) { return a.shift < b.shift; });
+    const double inverse = 1 / table.nodeStep;
+    const int first = int(std::floor(double(least->shift) * inverse)) - 1,
+              last = int(std::floor(double(most->shift) * inverse)) + 2;
+    return {begin, end, first, last - first + 1};
 }
 
 }  // namespace
 
-BinnedStars bin(Host exec, const Stars& stars, Projected&& p, std::size_t nSpaxels, const KnotTable& table) {
+BinnedStars bin(Host exec, const Stars& stars, Projected&& projected, std::size_t nSpaxels, const KnotTable& table) {
     if (stars.size() >= std::numeric_limits<std::uint32_t>::max())
         throw Error("a galaxy of " + std::to_string(stars.size()) +
                     " stars on one rank: at most 4294967294 are supported");
-    const float step = float(table.shiftStep);
-    const std::uint64_t bins = std::uint64_t((p.shiftMax - table.shiftMin) / step) + 1;
-    if (nSpaxels * bins < std::numeric_limits<std::uint32_t>::max())
-        return order(exec, stars, std::move(p), nSpaxels, table, std::uint32_t(bins));
-    return order(exec, stars, std::move(p), nSpaxels, table, bins);
+    const Projected p = std::move(projected);
+    const int threads = threadsOf(exec);
+    const std::size_t parts = std::size_t(threads);
+    Places places = count(parts, p.spaxel, nSpaxels);
+
+    BinnedStars b;
+    b.stars = Buffer<StarRecord>(p.inside);
+    b.start = std::move(places.start);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::size_t t = 0; t < parts; ++t) {
+        const auto [begin, end] = rangeOfPart(stars.size(), t, parts);
+        place(stars, p, table, begin, end, b.start, places.place.data() + t * nSpaxels, b.stars.data());
+    }
+
+    constexpr double fewestNodes = 4;
+    std::vector<DenseRange> dense(nSpaxels);
+#pragma omp parallel num_threads(threads)
+    {
+        ShiftSort sort(table);
+#pragma omp for schedule(dynamic, 16)
+        for (std::size_t s = 0; s < nSpaxels; ++s) {
+            const std::uint64_t n = b.start[s + 1] - b.start[s];
+            if (table.nodeStep > 0 && double(n) >= fewestNodes * table.starsPerNode) {
+                const DenseRange range = nodesOf(table, b.stars.data(), b.start[s], b.start[s + 1]);
+                if (double(n) >= range.nodes * table.starsPerNode) {
+                    dense[s] = range;
+                    continue;
+                }
+            }
+            sort(b.stars.data() + b.start[s], n);
+        }
+    }
+    std::copy_if(dense.begin(), dense.end(), std::back_inserter(b.dense),
+                 [](const DenseRange& r) { return r.nodes > 0; });
+    return b;
 }
 
 }  // namespace tessera

@@ -17,20 +17,24 @@ double observed(double rest, const std::string& from, const std::string& to, dou
     return to == "air" ? airOfVacuum(vacuum) : vacuum;
 }
 
-// Largest |D| x^2 / (16 width) over knots, relative to the template's mean flux density.
-double kinkError(const double* flux, const std::vector<double>& x, const WavelengthGrid& window) {
+// Largest |D| x^2 / (16 width) over knots, relative to the template's mean flux density; where fine that of the change
+// of slope D over a pixel, and twice.
+double kinkError(const double* flux, const std::vector<double>& x, const WavelengthGrid& window, bool fine) {
     const std::size_t n = x.size();
-    double mean = 0, worst = 0, before = 0;
+    double mean = 0, worst = 0;
     for (std::size_t m = 0; m + 1 < n; ++m) mean += 0.5 * (flux[m] + flux[m + 1]) * (x[m + 1] - x[m]);
     mean /= x[n - 1] - x[0];
     if (!(mean > 0)) return 0;
-    for (std::size_t m = 0; m + 1 < n; ++m) {
-        const double slope = (flux[m + 1] - flux[m]) / (x[m + 1] - x[m]);
-        if (m > 0) {
-            const double width = window.log ? x[m] * std::log(10.0) * window.step : window.step;
-            worst = std::max(worst, std::fabs(slope - before) * x[m] * x[m] / (16 * width));
+    const auto slope = [&](std::size_t m) { return (flux[m + 1] - flux[m]) / (x[m + 1] - x[m]); };
+    for (std::size_t m = 1; m + 1 < n; ++m) {
+        const double width = window.log ? x[m] * std::log(10.0) * window.step : window.step, before = slope(m - 1);
+        double change = std::fabs(slope(m) - before);
+        if (fine) {
+            for (std::size_t k = m + 1; k + 1 < n && x[k] - x[m] < width * 1.01; ++k)
+                change = std::max(change, std::fabs(slope(k) - before));
+            change *= 2;
         }
-        before = slope;
+        worst = std::max(worst, change * x[m] * x[m] / (16 * width));
     }
     return worst / mean;
 }
@@ -66,6 +70,9 @@ KnotTable knots(const SspLibrary& library, double redshift, const std::string& m
     t.zAxis.resize(library.nZ());
     for (std::size_t z = 0; z < library.nZ(); ++z) t.zAxis[z] = std::log10(library.metallicity[z]);
 
+    t.fine = n > window.size / 2;
+    t.lanes = (t.templates() + 15) / 16 * 16;
+    t.byKnot = Buffer<float>(n * t.lanes, 0.0F);
     t.flux = Buffer<float>(library.nTemplates() * t.stride + 32, 0.0F);  // whole vectors are read from any knot on
     double worst = 0;
     for (std::size_t k = 0; k < library.nTemplates(); ++k) {
@@ -75,7 +82,8 @@ KnotTable knots(const SspLibrary& library, double redshift, const std::string& m
             const float value = m < n ? float(source[m]) : 0.0F;
             row[m] = std::fabs(value) < 1e-30F ? 0.0F : value;  // denormal floats would slow every sum down
         }
-        if (n > 1) worst = std::max(worst, kinkError(source, t.position, window));
+        for (std::size_t m = 0; m < n; ++m) t.byKnot[m * t.lanes + k] = row[m];
+        if (n > 1) worst = std::max(worst, kinkError(source, t.position, window, t.fine));
     }
     t.shiftMin = shiftMin;
     t.shiftMax = shiftMax;

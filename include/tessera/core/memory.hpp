@@ -1,4 +1,4 @@
-// Buffer: a move-only, uninitialised, 64-byte aligned owner of trivially copyable values.
+// Buffer: a move-only, uninitialised, 64-byte aligned owner of trivially copyable values; large ones in huge pages.
 // Views are std::span (trivially copyable, checked in Debug by the standard library).
 #pragma once
 
@@ -12,17 +12,23 @@
 
 namespace tessera {
 
+namespace detail {
+inline constexpr std::size_t bufferAlignment = 64;
+void* allocate(std::size_t bytes);  // bytes > 0; std::bad_alloc where there is no memory
+void release(void*) noexcept;
+}  // namespace detail
+
 template <class T>
 class Buffer {
     static_assert(std::is_trivially_copyable_v<T>);
 
 public:
-    static constexpr std::size_t alignment = 64;
+    static constexpr std::size_t alignment = detail::bufferAlignment;
 
     Buffer() = default;
     explicit Buffer(std::size_t n) : size_(n) {
         if (n > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
-        if (n != 0) data_ = static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(alignment)));
+        if (n != 0) data_ = static_cast<T*>(detail::allocate(n * sizeof(T)));
     }
     Buffer(std::size_t n, T value) : Buffer(n) {
         for (std::size_t i = 0; i < n; ++i) data_[i] = value;
@@ -36,7 +42,7 @@ public:
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     ~Buffer() {
-        if (data_) ::operator delete(data_, std::align_val_t(alignment));
+        if (data_) detail::release(data_);
     }
 
     Buffer clone() const {

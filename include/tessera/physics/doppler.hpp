@@ -14,10 +14,15 @@ namespace tessera {
 
 // s(v) of the line-of-sight velocity [km/s], positive receding: 1/2 ln((1+beta)/(1-beta)) = artanh(beta), ln(1+beta),
 // or beta (lambda exp(v/c)). |v| must stay below c.
+// Below 6000 km/s artanh is its series, exact to 1e-17 beta.
 template <class T>
 TESSERA_HD T dopplerShift(T vLos, Doppler kind = Doppler::relativistic) {
     using std::atanh, std::log1p;
     const T beta = vLos * T(1 / units::c_km_s);
+    if (kind == Doppler::relativistic && beta < T(0.02) && beta > T(-0.02)) {
+        const T b2 = beta * beta;
+        return beta * (T(1) + b2 * (T(1. / 3) + b2 * (T(0.2) + b2 * (T(1. / 7) + b2 * T(1. / 9)))));
+    }
     return kind == Doppler::relativistic ? atanh(beta) : (kind == Doppler::classical ? log1p(beta) : beta);
 }
 

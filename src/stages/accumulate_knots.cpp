@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "simd/kernels.hpp"
+#include "stages/accumulator.hpp"
+#include "stages/blas.hpp"
+#include "stages/blocks.hpp"
+
+namespace tessera {
+
+namespace {
+
+// Nodes of dense spaxels that are expanded by one product: enough for it to run at full speed, few enough for their
+// coefficients to stay in the cache.
+constexpr std::size_t batchNodes = 128;
+
+struct KnotRange {
+    std::size_t first, count;
+};
+
+// Of the table's knots those that a window needs under every shift.
+KnotRange knotsOf(const KnotTable& table, const WavelengthGrid& window) {
+    const auto& x = table.position;
+    const double left = window.edge(0) * std::exp(-double(table.shiftMax)),
+                 right = window.edge(double(window.size)) * std::exp(-double(table.shiftMin));
+    std::size_t first = std::size_t(std::upper_bound(x.begin(), x.end(), left) - x.begin());
+    first = first > 0 ? first - 1 : 0;
+    const std::size_t last =
+        std::min(std::size_t(std::lower_bound(x.begin(), x.end(), right) - x.begin()), x.size() - 1);
+    return {first, last - first + 1};
+}
+
+}  // namespace
+
+KnotWay::KnotWay(Host exec, const BinnedStars& stars, const KnotTable& table)
+    : stars_(stars), table_(table), dense_(exec, stars, table) {
+    std::size_t nodes = batchNodes;
+    for (std::size_t d = 0; d < dense_.spaxels().size(); ++d) {
+        const std::size_t more = std::size_t(dense_.spaxels()[d].range.nodes);
+        if (nodes + more > batchNodes) {
+            batches_.push_back(d);
+            nodes = 0;
+        }
+        nodes += more;
+    }
+    batches_.push_back(dense_.spaxels().size());
+}
+
+void KnotWay::sum(Host exec, const WavelengthGrid& window, double scale, float* out, std::size_t stride) const {
+    const std::size_t nSpaxels = stars_.start.size() - 1;
+    std::vector<double> edges(window.size + 1);
+    for (std::size_t j = 0; j <= window.size; ++j) edges[j] = window.edge(double(j));
+    const KnotRange knots = knotsOf(table_, window);
+
+    simd::SpectrumArgs common{};
+    common.shiftStep = float(table_.shiftStep);
+    common.shiftMin = table_.shiftMin;
+    common.flux = table_.flux.data() + knots.first;
+    common.fluxStride = table_.stride;
+    common.nAge = table_.zStep();
+    common.ageStep = table_.ageStep();
+    common.position = table_.position.data() + knots.first;
+    common.inverseStep = table_.inverseStep.data() + knots.first;
+    common.knots = knots.count;
+    common.lnPosition = window.log ? table_.lnPosition.data() + knots.first : nullptr;
+    common.edges = edges.data();
+    common.pixels = window.size;
+    common.inverseWidth = 1 / (window.log ? window.step * std::log(10.0) : window.step);
+    common.scale = scale;
+    const auto& kernels = simd::kernels();
+    const std::size_t batches = batches_.size() - 1;
+    const std::size_t templates = table_.templates(), sumStride = (knots.count + 15) / 16 * 16;
+
+#pragma omp parallel num_threads(threadsOf(exec))
+    {
+        oneBlasThread();
+        Buffer<double> scratch(simd::scratchDoubles(table_.size(), window.size));
+        simd::SpectrumArgs args = common;
+        args.scratch = scratch.data();
+        Buffer<float> coefficients, sums;
+        std::vector<double> shift;
+
+#pragma omp for schedule(dynamic, 1) nowait
+        for (std::size_t b = 0; b < batches; ++b) {
+            const auto *first = dense_.spaxels().data() + batches_[b], *end = dense_.spaxels().data() + batches_[b + 1];
+            shift.clear();
+            for (const auto* d = first; d != end; ++d)
+                for (int n = 0; n < d->range.nodes; ++n)
+                    shift.push_back(double(d->range.firstNode + n) * table_.nodeStep);
+            const std::size_t nodes = shift.size(), columns = (nodes + 15) / 16 * 16 + 16;  // not a power of two
+            if (coefficients.size() < templates * columns) coefficients = Buffer<float>(templates * columns);
+            if (sums.size() < nodes * sumStride) sums = Buffer<float>(nodes * sumStride);
+            std::fill_n(coefficients.data(), templates * columns, 0.0F);
+            std::size_t column = 0;
+            for (const auto* d = first; d != end; ++d) {
+                dense_.add(std::size_t(d - dense_.spaxels().data()), coefficients.data() + column, columns);
+                column += std::size_t(d->range.nodes);
+            }
+            multiply(false, true, knots.count, nodes, templates, common.flux, common.fluxStride, coefficients.data(),
+                     columns, sums.data(), sumStride);
+            column = 0;
+            for (const auto* d = first; d != end; ++d) {
+                args.out = out + d->spaxel * stride;
+                kernels.spectrumOfNodes(args, {sums.data() + column * sumStride, std::size_t(d->range.nodes), sumStride,
+                                               shift.data() + column});
+                column += std::size_t(d->range.nodes);
+            }
+        }
+#pragma omp for schedule(dynamic, 8)
+        for (std::size_t s = 0; s < nSpaxels; ++s) {
+            if (dense_.isDense(s)) continue;
+            args.stars = stars_.stars.data() + stars_.start[s];
+            args.count = stars_.start[s + 1] - stars_.start[s];
+            args.out = out + s * stride;
+            if (args.count == 0)
+                std::memset(args.out, 0, window.size * sizeof(float));
+            else
+                kernels.spectrum(args);
+        }
+    }
+}
+
+}  // namespace tessera

@@ -1,0 +1,84 @@
+// The two ways to sum a galaxy's spectra, behind Accumulator of stages.hpp.
+#pragma once
+
+#include <vector>
+
+#include "tessera/stages.hpp"
+
+namespace tessera {
+
+// A dense spaxel's coefficients [template][node], summed over its stars.
+class DenseCoefficients {
+public:
+    DenseCoefficients(Host, const BinnedStars&, const KnotTable&);
+
+    struct Spaxel {
+        std::size_t spaxel;
+        DenseRange range;
+    };
+    const std::vector<Spaxel>& spaxels() const { return spaxels_; }
+    bool isDense(std::size_t spaxel) const { return dense_[spaxel] != 0; }
+    // out[template * stride + node], zero before.
+    void add(std::size_t denseIndex, float* out, std::size_t stride) const;
+
+private:
+    void scatter(std::size_t begin, std::size_t end, int firstNode, float* out, std::size_t stride) const;
+
+    const BinnedStars& stars_;
+    const KnotTable& table_;
+    std::vector<Spaxel> spaxels_;
+    std::vector<unsigned char> dense_;
+    std::vector<Buffer<float>> giants_;  // [dense index] of spaxels that all threads have summed; else empty
+};
+
+class Accumulator::Way {
+public:
+    virtual ~Way() = default;
+    virtual void sum(Host, const WavelengthGrid&, double scale, float* out, std::size_t stride) const = 0;
+};
+
+// Stars are summed at the library's wavelengths (knots), which are then placed on the pixels: for libraries that are
+// coarser than the pixels.
+class KnotWay : public Accumulator::Way {
+public:
+    KnotWay(Host, const BinnedStars&, const KnotTable&);
+    void sum(Host, const WavelengthGrid&, double scale, float* out, std::size_t stride) const override;
+
+private:
+    const BinnedStars& stars_;
+    const KnotTable& table_;
+    DenseCoefficients dense_;
+    std::vector<std::size_t> batches_;  // of dense spaxels: first of each, and the end
+};
+
+// Stars are summed at the pixels, from tables of the templates' pixel averages under one shift after the other: for
+// libraries as fine as the pixels.
+class PixelWay : public Accumulator::Way {
+public:
+    PixelWay(Host, const BinnedStars&, const KnotTable&);
+    void sum(Host, const WavelengthGrid&, double scale, float* out, std::size_t stride) const override;
+
+private:
+    // Stars of one spaxel in one bin of shifts.
+    struct Run {
+        std::uint32_t spaxel, count;
+        std::uint64_t first;
+    };
+    struct Tile;
+    void addRuns(const Tile&, double scale) const;
+    void addNodes(const Tile&, double scale) const;
+    void findRuns();
+    void fillNodes(Host);
+
+    const BinnedStars& stars_;
+    const KnotTable& table_;
+    DenseCoefficients dense_;
+    std::vector<Run> runs_;              // by bin, then by spaxel
+    std::vector<std::size_t> binStart_;  // [bins + 1]
+    int firstNode_ = 0;
+    std::vector<std::size_t> nodeStart_;    // [nodes + 1] rows of each node
+    std::vector<std::uint32_t> rowSpaxel_;  // [rows] by node, then by spaxel
+    Buffer<float> rows_;                    // [rows][templates]
+};
+
+}  // namespace tessera

@@ -1,0 +1,38 @@
+#include "stages/blas.hpp"
+
+#include <omp.h>
+
+#include "tessera/core/error.hpp"
+
+extern "C" {
+// The Fortran interface, which every BLAS has.
+void sgemm_(const char* transA, const char* transB, const int* m, const int* n, const int* k, const float* alpha,
+            const float* a, const int* lda, const float* b, const int* ldb, const float* beta, float* c,
+            const int* ldc);
+// OpenBLAS's own; null with another BLAS.
+[[gnu::weak]] int openblas_get_parallel(void);
+[[gnu::weak]] void openblas_set_num_threads(int);
+}
+
+namespace tessera {
+
+void oneBlasThread() {
+    if (openblas_get_parallel == nullptr || openblas_set_num_threads == nullptr) return;
+    constexpr int pthreads = 1, openmp = 2;
+    static const int kind = [] {
+        const int k = openblas_get_parallel();
+        if (k == pthreads) openblas_set_num_threads(1);
+        return k;
+    }();
+    if (kind == openmp) omp_set_num_threads(1);  // of this thread of the region only
+}
+
+void multiply(bool transposeA, bool transposeB, std::size_t m, std::size_t n, std::size_t k, const float* a,
+              std::size_t lda, const float* b, std::size_t ldb, float* c, std::size_t ldc) {
+    const int m_ = narrow<int>(m), n_ = narrow<int>(n), k_ = narrow<int>(k), lda_ = narrow<int>(lda),
+              ldb_ = narrow<int>(ldb), ldc_ = narrow<int>(ldc);
+    const float one = 1, zero = 0;
+    sgemm_(transposeA ? "T" : "N", transposeB ? "T" : "N", &m_, &n_, &k_, &one, a, &lda_, b, &ldb_, &zero, c, &ldc_);
+}
+
+}  // namespace tessera

@@ -1,0 +1,67 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "tessera/stages.hpp"
+
+namespace tessera {
+
+namespace {
+
+// Spaxels of `count` stars each whose templates and shifts are spread evenly, as a dense galaxy has them.
+BinnedStars sampleStars(const KnotTable& table, std::size_t nSpaxels, std::size_t count, int nodes, bool dense) {
+    BinnedStars b;
+    b.stars = Buffer<StarRecord>(nSpaxels * count);
+    b.start = Buffer<std::uint64_t>(nSpaxels + 1);
+    std::uint32_t state = 1;
+    const auto uniform = [&] {
+        state = state * 1664525U + 1013904223U;
+        return float(state >> 8U) * 0x1p-24F;
+    };
+    const int firstNode = int(std::ceil(double(table.shiftMin) / table.nodeStep));
+    const float low = float(firstNode * table.nodeStep),
+                range = std::min(float(double(nodes - 3) * table.nodeStep), table.shiftMax - low);
+    for (std::size_t s = 0; s <= nSpaxels; ++s) b.start[s] = s * count;
+    for (std::size_t i = 0; i < b.stars.size(); ++i) {
+        const int age = int(uniform() * float(std::max(1, table.nAge - 1))),
+                  z = int(uniform() * float(std::max(1, table.nZ - 1)));
+        const float shift = low + range * (float(i % count) + 0.5F) / float(count);
+        b.stars[i] = {z * table.nAge + age, uniform(), uniform(), 1.0F, shift, 1.0F, 0.01F, std::uint32_t(i)};
+    }
+    if (dense)
+        for (std::size_t s = 0; s < nSpaxels; ++s)
+            b.dense.push_back({s * count, (s + 1) * count, firstNode - 1, nodes});
+    return b;
+}
+
+double secondsFor(const BinnedStars& stars, const KnotTable& table, const WavelengthGrid& grid, float* out) {
+    double best = 1e30;
+    for (int run = 0; run < 3; ++run) {
+        const auto begin = std::chrono::steady_clock::now();
+        accumulate(Host{1}, stars, table, grid, 1, out, grid.size);
+        best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    }
+    return best;
+}
+
+}  // namespace
+
+double measureStarsPerNode(const KnotTable& table, const WavelengthGrid& grid) {
+    constexpr std::size_t few = 256, many = 1024, nSpaxels = 16;
+    constexpr int nodes = 16;
+    if (!(table.nodeStep > 0)) return std::numeric_limits<double>::infinity();
+    const WavelengthGrid window = grid.window(0, table.fine ? std::min<std::size_t>(grid.size, 256) : grid.size);
+    Buffer<float> out(nSpaxels * window.size);
+    const auto seconds = [&](std::size_t count, bool dense) {
+        return secondsFor(sampleStars(table, nSpaxels, count, nodes, dense), table, window, out.data()) / nSpaxels;
+    };
+    const double directFew = seconds(few, false), directMany = seconds(many, false);
+    const double denseFew = seconds(few, true), denseMany = seconds(many, true);
+    const double star = (directMany - directFew) / (many - few),
+                 coefficient = std::max(0.0, (denseMany - denseFew) / (many - few));
+    const double node = std::max(0.0, denseFew - double(few) * coefficient) / nodes;
+    if (!(star > coefficient)) return std::numeric_limits<double>::infinity();
+    return std::exp2(std::round(std::log2(std::max(1.0, node / (star - coefficient)))));
+}
+
+}  // namespace tessera

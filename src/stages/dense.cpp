@@ -1,0 +1,75 @@
+#include <algorithm>
+
+#include "simd/kernels.hpp"
+#include "stages/accumulator.hpp"
+#include "stages/blocks.hpp"
+
+namespace tessera {
+
+namespace {
+// Spaxels of more stars than this are summed by all threads, in parts of this length whatever their number.
+constexpr std::size_t part = std::size_t(1) << 17;
+
+std::size_t paddedNodes(const DenseRange& r) {
+    return (std::size_t(r.nodes) + 15) / 16 * 16;
+}
+}  // namespace
+
+DenseCoefficients::DenseCoefficients(Host exec, const BinnedStars& stars, const KnotTable& table)
+    : stars_(stars), table_(table), dense_(stars.start.size() - 1, 0) {
+    auto range = stars.dense.begin();
+    for (std::size_t s = 0; s < dense_.size() && range != stars.dense.end(); ++s)
+        if (stars.start[s] == range->begin && stars.start[s + 1] == range->end) {
+            dense_[s] = 1;
+            spaxels_.push_back({s, *range++});
+        }
+    giants_.resize(spaxels_.size());
+    const std::size_t templates = table.templates();
+    for (std::size_t d = 0; d < spaxels_.size(); ++d) {
+        const DenseRange& r = spaxels_[d].range;
+        const std::size_t count = r.end - r.begin, parts = (count + part - 1) / part;
+        if (parts < 2) continue;
+        const std::size_t stride = paddedNodes(r), size = templates * stride;
+        Buffer<float> partial(parts * size);
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(dynamic, 1)
+        for (std::size_t p = 0; p < parts; ++p) {
+            std::fill_n(partial.data() + p * size, size, 0.0F);
+            scatter(r.begin + p * part, std::min<std::size_t>(r.begin + (p + 1) * part, r.end), r.firstNode,
+                    partial.data() + p * size, stride);
+        }
+        giants_[d] = Buffer<float>(size);
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+        for (std::size_t i = 0; i < size; ++i) {
+            double sum = 0;
+            for (std::size_t p = 0; p < parts; ++p) sum += double(partial[p * size + i]);
+            giants_[d][i] = float(sum);
+        }
+    }
+}
+
+void DenseCoefficients::scatter(std::size_t begin, std::size_t end, int firstNode, float* out,
+                                std::size_t stride) const {
+    simd::ScatterArgs args{};
+    args.stars = stars_.stars.data() + begin;
+    args.count = end - begin;
+    args.inverseStep = 1 / table_.nodeStep;
+    args.firstNode = firstNode;
+    args.nAge = table_.zStep();
+    args.ageStep = table_.ageStep();
+    args.out = out;
+    args.stride = stride;
+    simd::kernels().scatter(args);
+}
+
+void DenseCoefficients::add(std::size_t d, float* out, std::size_t stride) const {
+    const DenseRange& r = spaxels_[d].range;
+    if (giants_[d].empty()) {
+        scatter(r.begin, r.end, r.firstNode, out, stride);
+        return;
+    }
+    const std::size_t from = paddedNodes(r);
+    for (std::size_t t = 0; t < table_.templates(); ++t)
+        for (std::size_t n = 0; n < std::size_t(r.nodes); ++n) out[t * stride + n] += giants_[d][t * from + n];
+}
+
+}  // namespace tessera
