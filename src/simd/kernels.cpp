@@ -204,63 +204,91 @@ void spectrum(const SpectrumArgs& a) {
     }
 }
 
-// Four vectors of output at a time stay in registers over all taps.
-void filter(const float* taps, std::size_t width, const float* in, float* out, std::size_t n) {
-    std::size_t j = 0;
-    for (; j + 4 * W <= n; j += 4 * W) {
-        Vf a0 = 0, a1 = 0, a2 = 0, a3 = 0;
-        for (std::size_t d = 0; d < width; ++d) {
+// U vectors of output stay in registers over all taps.
+template <int U, bool Varying>
+void filterVectors(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out) {
+    Vf a[U];
+    for (int u = 0; u < U; ++u) a[u] = 0;
+    for (std::size_t d = 0; d < width; ++d) {
+        if constexpr (Varying) {
+            const float* t = taps + d * tapStride;
+#pragma GCC unroll 4
+            for (int u = 0; u < U; ++u) a[u] += load(t + std::size_t(u) * W) * load(in + d + std::size_t(u) * W);
+        } else {
             const Vf t = taps[d];
-            const float* p = in + j + d;
-            a0 += t * load(p);
-            a1 += t * load(p + W);
-            a2 += t * load(p + 2 * W);
-            a3 += t * load(p + 3 * W);
+#pragma GCC unroll 4
+            for (int u = 0; u < U; ++u) a[u] += t * load(in + d + std::size_t(u) * W);
         }
-        a0.copy_to(out + j, stdx::element_aligned);
-        a1.copy_to(out + j + W, stdx::element_aligned);
-        a2.copy_to(out + j + 2 * W, stdx::element_aligned);
-        a3.copy_to(out + j + 3 * W, stdx::element_aligned);
     }
-    for (; j < n; ++j) {
-        float sum = 0;
-        for (std::size_t d = 0; d < width; ++d) sum += taps[d] * in[j + d];
-        out[j] = sum;
-    }
+    for (int u = 0; u < U; ++u) a[u].copy_to(out + std::size_t(u) * W, stdx::element_aligned);
 }
 
-void filterVarying(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out,
-                   std::size_t n) {
-    for (std::size_t j = 0; j < n; ++j) out[j] = 0;
-    for (std::size_t d = 0; d < width; ++d) {
-        const float* t = taps + d * tapStride;
-        for (std::size_t j = 0; j < n; ++j) out[j] += t[j] * in[j + d];
+template <bool Varying>
+void filterOf(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out,
+              std::size_t lanes) {
+    std::size_t j = 0;
+    const auto tapsAt = [&](std::size_t i) { return Varying ? taps + i : taps; };
+    for (; j + 4 * W <= lanes; j += 4 * W) filterVectors<4, Varying>(tapsAt(j), width, tapStride, in + j, out + j);
+    for (; j + 2 * W <= lanes; j += 2 * W) filterVectors<2, Varying>(tapsAt(j), width, tapStride, in + j, out + j);
+    for (; j < lanes; j += W) filterVectors<1, Varying>(tapsAt(j), width, tapStride, in + j, out + j);
+}
+
+void filter(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out,
+            std::size_t lanes) {
+    if (tapStride == 0)
+        filterOf<false>(taps, width, tapStride, in, out, lanes);
+    else
+        filterOf<true>(taps, width, tapStride, in, out, lanes);
+}
+
+// Four outputs of U vectors at a time: every row and every tap is loaded once for them. Row r feeds output k with tap
+// r - k.
+template <int U, bool Add>
+void columnTile(const float* taps, std::size_t width, const float* in, std::size_t inStride, float* out,
+                std::size_t outStride, std::size_t count) {
+    std::size_t c = 0;
+    for (; c + 4 <= count; c += 4) {
+        Vf a[4][U];
+        for (std::size_t k = 0; k < 4; ++k)
+            for (std::size_t u = 0; u < U; ++u) a[k][u] = Add ? load(out + (c + k) * outStride + u * W) : Vf(0);
+        const float* row = in + c * inStride;
+        const auto edge = [&](std::size_t r) {
+            for (std::size_t k = 0; k < 4; ++k)
+                if (r >= k && r - k < width)
+                    for (std::size_t u = 0; u < U; ++u) a[k][u] += Vf(taps[r - k]) * load(row + u * W);
+            row += inStride;
+        };
+        std::size_t r = 0;
+        for (; r < 3; ++r) edge(r);
+        for (; r < width; ++r) {
+            Vf v[U];
+            for (std::size_t u = 0; u < U; ++u) v[u] = load(row + u * W);
+#pragma GCC unroll 4
+            for (std::size_t k = 0; k < 4; ++k) {
+                const Vf t = taps[r - k];
+                for (std::size_t u = 0; u < U; ++u) a[k][u] += t * v[u];
+            }
+            row += inStride;
+        }
+        for (; r < width + 3; ++r) edge(r);
+        for (std::size_t k = 0; k < 4; ++k)
+            for (std::size_t u = 0; u < U; ++u)
+                a[k][u].copy_to(out + (c + k) * outStride + u * W, stdx::element_aligned);
     }
+    for (; c < count; ++c)
+        for (std::size_t u = 0; u < U; ++u) {
+            Vf a = Add ? load(out + c * outStride + u * W) : Vf(0);
+            for (std::size_t d = 0; d < width; ++d) a += Vf(taps[d]) * load(in + (c + d) * inStride + u * W);
+            a.copy_to(out + c * outStride + u * W, stdx::element_aligned);
+        }
 }
 
 template <bool Add>
 void columnsOf(const float* taps, std::size_t width, const float* in, std::size_t inStride, float* out,
                std::size_t outStride, std::size_t count, std::size_t lanes) {
-    for (std::size_t i = 0; i < lanes; i += W) {
-        std::size_t c = 0;
-        for (; c + 4 <= count; c += 4) {
-            Vf a[4];
-            for (int k = 0; k < 4; ++k) a[k] = Add ? load(out + (c + std::size_t(k)) * outStride + i) : Vf(0);
-            // Row c + r feeds outputs k with tap r - k: each row is loaded once for four outputs.
-            for (std::size_t r = 0; r < width + 3; ++r) {
-                const Vf row = load(in + (c + r) * inStride + i);
-#pragma GCC unroll 4
-                for (std::size_t k = 0; k < 4; ++k)
-                    if (r >= k && r - k < width) a[k] += Vf(taps[r - k]) * row;
-            }
-            for (int k = 0; k < 4; ++k) a[k].copy_to(out + (c + std::size_t(k)) * outStride + i, stdx::element_aligned);
-        }
-        for (; c < count; ++c) {
-            Vf a = Add ? load(out + c * outStride + i) : Vf(0);
-            for (std::size_t d = 0; d < width; ++d) a += Vf(taps[d]) * load(in + (c + d) * inStride + i);
-            a.copy_to(out + c * outStride + i, stdx::element_aligned);
-        }
-    }
+    std::size_t i = 0;
+    for (; i + 2 * W <= lanes; i += 2 * W) columnTile<2, Add>(taps, width, in + i, inStride, out + i, outStride, count);
+    for (; i < lanes; i += W) columnTile<1, Add>(taps, width, in + i, inStride, out + i, outStride, count);
 }
 
 void columns(const float* taps, std::size_t width, const float* in, std::size_t inStride, float* out,
@@ -271,10 +299,18 @@ void columns(const float* taps, std::size_t width, const float* in, std::size_t 
         columnsOf<false>(taps, width, in, inStride, out, outStride, count, lanes);
 }
 
+void weigh(const float* in, std::size_t rows, std::size_t lanes, const float* weight, float* sums) {
+    for (std::size_t r = 0; r < rows; ++r) {
+        Vf sum = 0;
+        for (std::size_t i = 0; i < lanes; i += W) sum += load(in + r * lanes + i) * load(weight + i);
+        sums[r] = stdx::reduce(sum);
+    }
+}
+
 }  // namespace
 
 #define TESSERA_TEXT_(x) #x
 #define TESSERA_TEXT(x) TESSERA_TEXT_(x)
-extern const Kernels table{TESSERA_TEXT(TESSERA_SIMD_LEVEL), spectrum, filter, filterVarying, columns};
+extern const Kernels table{TESSERA_TEXT(TESSERA_SIMD_LEVEL), spectrum, filter, columns, weigh};
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL
