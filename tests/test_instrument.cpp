@@ -45,10 +45,11 @@ struct Field {
         std::vector<std::uint32_t> lit(side() * side());
         std::iota(lit.begin(), lit.end(), 0U);
         Cube out(n, n, pixels);
+        Buffer<float> spectra = work.clone();
         const std::vector<std::uint8_t> wanted(n * n, 1);
         const std::vector<float> weight(pixels, 1.0F);
         std::vector<double> bandFlux(n * n, 0.0);
-        convolve(Host{threads}, optics, {lit, work.data(), stride, 0, pixels}, wanted, weight, out, bandFlux);
+        convolve(Host{threads}, optics, {lit, spectra.data(), stride, 0, pixels}, wanted, weight, out, bandFlux);
         for (std::size_t s = 0; s < n * n; ++s)
             CHECK(bandFlux[s] == Approx(std::accumulate(out.spectrum(s), out.spectrum(s) + pixels, 0.0)).epsilon(1e-6));
         return out;

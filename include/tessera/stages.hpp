@@ -165,7 +165,8 @@ private:
 // spectrumPadding floats that are finite: whole vectors are read.
 struct LitBlock {
     std::span<const std::uint32_t> spaxels;  // of the padded grid, ascending
-    const float* spectra = nullptr;          // [spaxels][stride]: pixels [first - wings, first + count + wings)
+    float* spectra =
+        nullptr;  // [spaxels][stride]: pixels [first - wings, first + count + wings); convolve() uses them up
     std::size_t stride = 0;
     std::size_t first = 0, count = 0;  // pixels of the optics' grid
 };

@@ -195,13 +195,14 @@ void convolve(Host exec, const Optics& o, const LitBlock& b, std::span<const std
                 sums.at(chunk, s) = sum[i];
             }
     };
-    const auto through = [&](std::size_t k, const Chunk& c, float* to) {
-        spread(*o.lsf(), o.grid().size, b.first + c.begin, c.lanes(), b.spectra + k * b.stride + c.begin, to);
-    };
-    if (o.lsf())
-        blur(exec, o, b, wanted, chunks, through, store);
-    else
-        blur(exec, o, b, wanted, chunks, copy, store);
+    // Whole spectra in one go and in place: a vector's taps are read before it is written, and none reads behind itself.
+    if (o.lsf()) {
+        const std::size_t lanes = (b.count + 15) / 16 * 16;
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+        for (std::size_t k = 0; k < b.spaxels.size(); ++k)
+            spread(*o.lsf(), o.grid().size, b.first, lanes, b.spectra + k * b.stride, b.spectra + k * b.stride);
+    }
+    blur(exec, o, b, wanted, chunks, copy, store);
     sums.addTo(exec, wanted, bandFlux);
 }
 
