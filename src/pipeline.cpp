@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
-#include <limits>
+#include <mutex>
+#include <optional>
+#include <tuple>
+#include <utility>
 
-#include "stages/blocks.hpp"
+#include "coefficients.hpp"
+#include "make_cube.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/instrument_files.hpp"
 #include "tessera/physics/flux.hpp"
@@ -25,8 +28,6 @@ auto timed(const char* name, Stage stage) {
     const StageTimer timer(name);
     return stage();
 }
-
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 std::vector<std::uint8_t> apertureMask(const Telescope& t, std::size_t n) {
     std::vector<std::uint8_t> mask(n * n);
@@ -61,115 +62,29 @@ bool anyInMask(const Projected& p, std::span<const std::uint8_t> mask, std::size
     return false;
 }
 
-// The instrument as the stages need it for one view.
-struct Instrument {
-    WavelengthGrid grid;
-    Psf psf;
-    Lsf lsf;
-    std::size_t pad = 0;    // spaxels on each side of the field
-    std::size_t wings = 0;  // pixels on each side of the wavelength range
-    bool hasPsf = false, hasLsf = false;
-};
-
-Instrument instrumentOf(const Config& c, const InstrumentTables& tables, const SspLibrary& library, double redshift) {
-    Instrument i;
-    i.grid = c.telescope.wavelengths();
+Optics opticsOf(const Config& c, const InstrumentTables& tables, const SspLibrary& library, double redshift) {
+    const StageTimer timer("instrument");
+    const WavelengthGrid grid = c.telescope.wavelengths();
+    std::optional<Psf> psf;
     if (c.psf) {
-        i.hasPsf = true;
-        i.psf = makePsf(*c.psf, tables.psfImage ? &*tables.psfImage : nullptr, i.grid, c.telescope.spaxel);
-        if (c.compat == Compat::rubix) i.psf.padded = false;
-        i.pad = i.psf.radius;
+        psf = makePsf(*c.psf, tables.psfImage ? &*tables.psfImage : nullptr, grid, c.telescope.spaxel);
+        if (c.compat == Compat::rubix) psf->padded = false;
     }
-    if (c.lsf) {
-        i.hasLsf = true;
-        i.lsf = c.compat == Compat::rubix
-                    ? makeRubixLsf(c.lsf->sigma ? *c.lsf->sigma : *c.lsf->fwhm / units::fwhm_per_sigma, i.grid.step)
-                    : makeLsf(*c.lsf, tables.lineWidths ? &*tables.lineWidths : nullptr, i.grid, library, redshift);
-        i.wings = i.lsf.radius;
-    }
-    return i;
+    std::optional<Lsf> lsf;
+    if (c.lsf)
+        lsf = c.compat == Compat::rubix
+                  ? makeRubixLsf(c.lsf->sigma ? *c.lsf->sigma : *c.lsf->fwhm / units::fwhm_per_sigma, grid.step)
+                  : makeLsf(*c.lsf, tables.lineWidths ? &*tables.lineWidths : nullptr, grid, library, redshift);
+    return Optics(std::move(psf), std::move(lsf), c.telescope.spaxels(), grid);
 }
 
-// Wavelength pixels that are worked on at once: as many as the budget holds of the padded field.
-std::size_t blockPixels(const Instrument& i, std::size_t side, std::uint64_t memoryPerRank) {
-    const std::uint64_t budget =
-        memoryPerRank > 0 ? memoryPerRank / 4 : std::uint64_t(64) << 20;  // stays near the caches
-    const std::uint64_t perPixel = std::uint64_t(side) * side * sizeof(float);
-    const std::uint64_t fits = budget / perPixel;
-    const std::uint64_t least = 64;
-    if (fits >= i.grid.size + 2 * i.wings) return i.grid.size;
-    return std::size_t(std::min<std::uint64_t>(std::max(fits, least + 2 * i.wings) - 2 * i.wings, i.grid.size));
-}
+// Ranges of shifts are widened to whole multiples of this, so that galaxies share tables of knots: about 290 km/s. A
+// power of two, exact in floats.
+constexpr float shiftQuantum = 0x1p-10F;
 
-void computeCube(Host exec, const Config& c, const Instrument& instrument, const BinnedStars& binned,
-                 const KnotTable& table, const SspLibrary& library, double redshift, double scale, Cube& flux) {
-    const std::size_t n = flux.nx, pad = instrument.pad, side = n + 2 * pad, wings = instrument.wings;
-    const bool rubix = c.compat == Compat::rubix;
-    // RUBIX's rescaling needs whole spectra.
-    const std::size_t block = rubix ? flux.nLambda : blockPixels(instrument, side, c.resources.memoryPerRank);
-    const std::size_t stride = (block + 2 * wings + 15) / 16 * 16;
-    Buffer<float> work(side * side * stride + 32);
-    std::fill(work.end() - 32, work.end(), 0.0F);
-
-    for (std::size_t first = 0; first < flux.nLambda; first += block) {
-        const std::size_t count = std::min(block, flux.nLambda - first);
-        const std::ptrdiff_t from = std::ptrdiff_t(first) - std::ptrdiff_t(wings);
-        if (rubix) {
-            const StageTimer timer("accumulate");
-            // Zero border in wavelength, as RUBIX has it.
-            std::fill(work.begin(), work.end(), 0.0F);
-            accumulateRubix(exec, binned, library, redshift, instrument.grid, work.data() + wings, stride);
-        } else {
-            const StageTimer timer("accumulate");
-            accumulate(exec, binned, table, instrument.grid.window(from, count + 2 * wings), scale, work.data(),
-                       stride);
-        }
-        if (instrument.hasPsf) {
-            const StageTimer timer("psf");
-            convolvePsf(exec, instrument.psf, n, pad, count + 2 * wings, from, work.data(), stride);
-        }
-        const StageTimer timer("lsf");
-#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
-        for (std::size_t s = 0; s < n * n; ++s) {
-            const float* in = work.data() + ((s / n + pad) * side + s % n + pad) * stride;
-            float* out = flux.spectrum(s) + first;
-            if (instrument.hasLsf)
-                convolveLsf(instrument.lsf, flux.nLambda, first, count, in, out);
-            else
-                std::memcpy(out, in, count * sizeof(float));
-        }
-    }
-}
-
-// NaN outside the aperture and where the library does not reach.
-void blank(Host exec, std::span<const std::uint8_t> mask, std::span<const std::uint8_t> covered, Cube& cube) {
-    const bool whole = std::find(covered.begin(), covered.end(), 0) == covered.end();
-#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
-    for (std::size_t s = 0; s < cube.spaxels(); ++s) {
-        if (mask[s] && whole) continue;
-        float* spectrum = cube.spectrum(s);
-        for (std::size_t j = 0; j < cube.nLambda; ++j)
-            if (!mask[s] || !covered[j]) spectrum[j] = nan;
-    }
-}
-
-Map fluxMap(Host exec, const Cube& cube, const WavelengthGrid& grid, bool luminosity) {
-    Map m{"flux", luminosity ? "Lsun" : "1e-20 erg s-1 cm-2", std::vector<float>(cube.spaxels(), nan)};
-    std::vector<double> width(grid.size);
-    for (std::size_t j = 0; j < grid.size; ++j) width[j] = grid.width(j);
-#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
-    for (std::size_t s = 0; s < cube.spaxels(); ++s) {
-        double sum = 0;
-        bool lit = false;
-        for (std::size_t j = 0; j < grid.size; ++j)
-            if (const float v = cube.spectrum(s)[j]; !std::isnan(v)) {
-                sum += double(v) * width[j];
-                lit = true;
-            }
-        if (lit) m.data[s] = float(sum);
-    }
-    return m;
-}
+// Galaxies of so many stars in the field have their dense spaxels summed in coefficients; for smaller ones finding out
+// about them costs more than it gains.
+constexpr std::uint64_t coefficientsFrom = 1'000'000;
 
 }  // namespace
 
@@ -212,34 +127,131 @@ std::vector<std::uint8_t> coveredPixels(const WavelengthGrid& grid, const SspLib
     return covered;
 }
 
-GalaxyCube observe(Host exec, const Stars& stars, const GalaxyInput& input, const Config& c, std::size_t viewIndex,
-                   const SspLibrary& library, const Cosmology& cosmology, const InstrumentTables& tables) {
+struct Observer::State {
+    using TableKey = std::tuple<float, float, bool>;  // range of shifts, whether the galaxy is large
+    // What the galaxies of one view share.
+    struct View {
+        GalaxyReport report;  // what it says of the view alone
+        SpaxelGrid grid;
+        CubePlan plan;
+        std::vector<std::pair<TableKey, KnotTable>> tables;  // newest last
+    };
+
+    Host exec;
+    const Config& config;
+    const SspLibrary& library;
+    const Cosmology& cosmology;
+    const InstrumentTables& instrumentTables;
+    std::vector<std::optional<View>> views;
+    CubeWorkspace workspace;
+    std::mutex spareMutex;
+    std::vector<Buffer<float>> spare;  // memory of cubes
+
+    bool rubix() const { return config.compat == Compat::rubix; }
+    View makeView(std::size_t index) const;
+    const KnotTable& knotsOf(View&, const Projected&) const;
+    KnotTable makeKnots(const View&, const TableKey&) const;
+    Cube cubeOf(const View&);
+};
+
+Observer::State::View Observer::State::makeView(std::size_t index) const {
+    const Config& c = config;
+    const double z = c.views.at(index).redshift;
+    View v;
+    GalaxyReport& r = v.report;
+    r.view = narrow<int>(index);
+    r.redshift = z;
+    r.luminosityDistanceMpc = luminosityDistanceMpc(cosmology, z);
+    r.angularDistanceMpc =
+        rubix() ? rubixComovingDistanceMpc(cosmology, z) / (1 + z) : angularDistanceMpc(cosmology, z);
+    r.kpcPerArcsec = r.angularDistanceMpc * 1e3 * units::arcsec_rad;
+    r.spaxelArcsec = c.telescope.spaxel;
+    v.grid = {c.telescope.spaxels(), c.telescope.spaxel, c.telescope.spaxel * r.kpcPerArcsec};
+    // RUBIX lays its spaxels over fov * kpc per arcsec, whatever their number.
+    if (rubix()) v.grid.spaxelKpc = c.telescope.fov * r.kpcPerArcsec / double(v.grid.n);
+    const WavelengthGrid grid = c.telescope.wavelengths();
+    const bool luminosity = rubix() || c.output.unit == CubeUnit::luminosity;
+    v.plan = CubePlan(opticsOf(c, instrumentTables, library, z), apertureMask(c.telescope, v.grid.n),
+                      coveredPixels(grid, library, z, c.spectra.outside));
+    v.plan.scale = luminosity ? 1 : fluxPerLuminosity(z, r.luminosityDistanceMpc);
+    v.plan.fluxUnit = luminosity ? "Lsun" : "1e-20 erg s-1 cm-2";
+    v.plan.memory = c.resources.memoryPerRank;
+    return v;
+}
+
+const KnotTable& Observer::State::knotsOf(View& v, const Projected& p) const {
+    const TableKey key{std::floor(p.shiftMin / shiftQuantum) * shiftQuantum,
+                       std::ceil(p.shiftMax / shiftQuantum) * shiftQuantum, p.inside >= coefficientsFrom};
+    const auto known = std::find_if(v.tables.begin(), v.tables.end(), [&](const auto& t) { return t.first == key; });
+    if (known != v.tables.end()) {
+        std::rotate(known, known + 1, v.tables.end());
+        return v.tables.back().second;
+    }
+    constexpr std::size_t most = 4;
+    if (v.tables.size() == most) v.tables.erase(v.tables.begin());
+    return v.tables.emplace_back(key, makeKnots(v, key)).second;
+}
+
+KnotTable Observer::State::makeKnots(const View& v, const TableKey& key) const {
+    const Optics& o = v.plan.optics;
+    const WavelengthGrid extended = o.grid().window(-std::ptrdiff_t(o.wings()), o.grid().size + 2 * o.wings());
+    const auto [shiftMin, shiftMax, large] = key;
+    KnotTable t = timed("knots", [&, low = shiftMin, high = shiftMax] {
+        return knots(library, v.report.redshift, config.telescope.medium, extended, low, high, config.spectra.accuracy);
+    });
+    if (rubix()) {
+        t.rubix = true;
+        t.zAxis = library.metallicity;
+    } else if (large) {
+        useCoefficients(exec, config, library, v.report.redshift, extended, o.lsf() ? &*o.lsf() : nullptr, t);
+    }
+    return t;
+}
+
+Cube Observer::State::cubeOf(const View& v) {
+    const std::size_t n = v.grid.n, pixels = v.plan.optics.grid().size;
+    const std::lock_guard lock(spareMutex);
+    const auto fits =
+        std::find_if(spare.begin(), spare.end(), [&](const auto& b) { return b.size() == n * n * pixels; });
+    if (fits == spare.end()) return Cube(n, n, pixels);
+    Cube cube(n, n, pixels, std::move(*fits));
+    spare.erase(fits);
+    return cube;
+}
+
+Observer::Observer(Host exec, const Config& c, const SspLibrary& library, const Cosmology& cosmology,
+                   const InstrumentTables& tables)
+    : state_(new State{exec, c, library, cosmology, tables, {}, {}, {}, {}}) {
+    state_->views.resize(c.views.size());
+}
+Observer::~Observer() = default;
+
+void Observer::recycle(GalaxyCube&& cube) {
+    constexpr std::size_t most = 4;
+    const std::lock_guard lock(state_->spareMutex);
+    for (Cube* c : {&cube.flux, &cube.variance})
+        if (!c->data.empty() && state_->spare.size() < most) state_->spare.push_back(std::move(c->data));
+}
+
+GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t viewIndex) {
     const auto begin = std::chrono::steady_clock::now();
+    const Config& c = state_->config;
+    const Host exec = state_->exec;
     const ViewConfig& view = c.views.at(viewIndex);
-    const bool rubix = c.compat == Compat::rubix, luminosity = rubix || c.output.unit == CubeUnit::luminosity;
-    const double z = view.redshift;
+    std::optional<State::View>& known = state_->views.at(viewIndex);
+    if (!known) known = state_->makeView(viewIndex);
+    State::View& v = *known;
+    const Optics& optics = v.plan.optics;
+    const std::size_t n = v.grid.n;
 
     GalaxyCube g;
+    g.report = v.report;
     g.report.subhalo = input.subhalo.id;
-    g.report.view = narrow<int>(viewIndex);
-    g.report.redshift = z;
-    g.report.luminosityDistanceMpc = luminosityDistanceMpc(cosmology, z);
-    g.report.angularDistanceMpc =
-        rubix ? rubixComovingDistanceMpc(cosmology, z) / (1 + z) : angularDistanceMpc(cosmology, z);
-    g.report.kpcPerArcsec = g.report.angularDistanceMpc * 1e3 * units::arcsec_rad;
-    g.report.spaxelArcsec = c.telescope.spaxel;
     g.report.nStars = stars.size();
     g.report.nWind = stars.windRows.size();
-    g.wavelength = c.telescope.wavelengths();
-    g.grid = {c.telescope.spaxels(), c.telescope.spaxel, c.telescope.spaxel * g.report.kpcPerArcsec};
-    // RUBIX lays its spaxels over fov * kpc per arcsec, whatever their number.
-    if (rubix) g.grid.spaxelKpc = c.telescope.fov * g.report.kpcPerArcsec / double(g.grid.n);
-    g.unit = luminosity ? "Lsun Angstrom-1" : "1e-20 erg s-1 cm-2 Angstrom-1";
-
-    const std::size_t n = g.grid.n;
-    const auto covered = coveredPixels(g.wavelength, library, z, c.spectra.outside);
-    const auto mask = apertureMask(c.telescope, n);
-    const Instrument instrument = timed("instrument", [&] { return instrumentOf(c, tables, library, z); });
+    g.wavelength = optics.grid();
+    g.grid = v.grid;
+    g.unit = v.plan.fluxUnit + " Angstrom-1";
 
     const GalaxyFrame f =
         timed("frame", [&] { return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view); });
@@ -247,36 +259,23 @@ GalaxyCube observe(Host exec, const Stars& stars, const GalaxyInput& input, cons
     g.report.centre = f.centre;
     g.report.systemicVelocity = f.velocity;
 
-    const SpaxelGrid padded = g.grid.padded(instrument.pad);
-    const Doppler doppler = rubix ? Doppler::exponential : c.spectra.doppler;
+    const SpaxelGrid padded = v.grid.padded(optics.pad());
+    const Doppler doppler = state_->rubix() ? Doppler::exponential : c.spectra.doppler;
     Projected projected = timed("project", [&] { return project(exec, stars, f, input.boxSize, padded, doppler); });
-    if (instrument.hasPsf && !instrument.psf.padded) cropToField(projected, n, instrument.pad);
-    if (!anyInMask(projected, mask, n, instrument.pad))
-        throw EmptyField(
-            fmt::format("subhalo {}: none of its {} stars lies in the field of view ({} arcsec = {:.3g} kpc at "
-                        "redshift {})",
-                        input.subhalo.id, stars.size(), c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec, z));
+    if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
+    if (!anyInMask(projected, v.plan.mask, n, optics.pad()))
+        throw EmptyField(fmt::format(
+            "subhalo {}: none of its {} stars lies in the field of view ({} arcsec = {:.3g} kpc at "
+            "redshift {})",
+            input.subhalo.id, stars.size(), c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec, view.redshift));
 
-    const WavelengthGrid extended =
-        g.wavelength.window(-std::ptrdiff_t(instrument.wings), g.wavelength.size + 2 * instrument.wings);
-    KnotTable table =
-        knots(library, z, c.telescope.medium, extended, projected.shiftMin, projected.shiftMax, c.spectra.accuracy);
-    if (rubix) {
-        table.rubix = true;
-        table.zAxis = library.metallicity;
-    }
-    const BinnedStars binned =
+    const KnotTable& table = state_->knotsOf(v, projected);
+    BinnedStars binned =
         timed("bin", [&] { return bin(exec, stars, std::move(projected), padded.n * padded.n, table); });
-
-    const double scale = luminosity ? 1 : fluxPerLuminosity(z, g.report.luminosityDistanceMpc);
-    g.flux = Cube(n, n, g.wavelength.size);
-    computeCube(exec, c, instrument, binned, table, library, z, scale, g.flux);
-    blank(exec, mask, covered, g.flux);
-
-    MapResult m =
-        timed("maps", [&] { return maps(exec, binned, table, doppler, z, g.wavelength, n, instrument.pad, mask); });
+    MapResult m = timed("maps", [&] {
+        return maps(exec, binned, table, doppler, view.redshift, g.wavelength, n, optics.pad(), v.plan.mask);
+    });
     g.maps = std::move(m.maps);
-    g.maps.push_back(timed("flux map", [&] { return fluxMap(exec, g.flux, g.wavelength, luminosity); }));
     g.report.nStarsInField = m.stars;
     g.report.massInField = m.mass;
     g.report.luminosityInBand = m.luminosity;
@@ -284,12 +283,32 @@ GalaxyCube observe(Host exec, const Stars& stars, const GalaxyInput& input, cons
     g.report.nClampedMetallicity = m.clampedMetallicity;
     g.report.massClamped = m.clampedMass;
 
+    const std::vector<std::uint32_t> lit = keepLit(binned);
+    std::optional<Accumulator> accumulator;
+    if (!state_->rubix()) timed("accumulate", [&] { accumulator.emplace(exec, binned, table); });
+    const auto accumulateBlock = [&](std::ptrdiff_t from, std::size_t count, float* out, std::size_t stride) {
+        const StageTimer timer("accumulate");
+        if (state_->rubix())
+            accumulateRubix(exec, binned, state_->library, view.redshift, g.wavelength, out + optics.wings(), stride);
+        else
+            (*accumulator)(g.wavelength.window(from, count), v.plan.scale, out, stride);
+    };
+    g.flux = state_->cubeOf(v);
+    // RUBIX's rescaling needs whole spectra.
+    g.maps.push_back(makeCube(exec, v.plan, lit, state_->rubix(), accumulateBlock, state_->workspace, g.flux));
+
     if (c.noise) {
         const StageTimer timer("noise");
+        g.variance = state_->cubeOf(v);
         addNoise(exec, *c.noise, g.wavelength, g.grid, input.subhalo.id, std::uint32_t(viewIndex), g.flux, g.variance);
     }
     g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return g;
+}
+
+GalaxyCube observe(Host exec, const Stars& stars, const GalaxyInput& input, const Config& c, std::size_t view,
+                   const SspLibrary& library, const Cosmology& cosmology, const InstrumentTables& tables) {
+    return Observer(exec, c, library, cosmology, tables).observe(stars, input, view);
 }
 
 }  // namespace tessera

@@ -154,14 +154,14 @@ GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, std::size_t vie
     return r;
 }
 
-std::optional<GalaxyCube> observeView(const RunPlan& plan, const Galaxy& g, std::size_t view, RowOfRun& row) {
+std::optional<GalaxyCube> observeView(Observer& observer, const RunPlan& plan, const Galaxy& g, std::size_t view,
+                                      RowOfRun& row) {
     if (!g.skipped.empty()) {
         row.report = skippedReport(plan, g, view, g.skipped);
         return {};
     }
     try {
-        GalaxyCube cube = observe(Host{plan.config.resources.threads}, g.stars, g.input, plan.config, view,
-                                  plan.library, plan.cosmology, plan.tables);
+        GalaxyCube cube = observer.observe(g.stars, g.input, view);
         row.report = cube.report;
         spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {:.2f} s", cube.report.subhalo, view,
                      cube.report.nStarsInField, cube.report.nStars, cube.report.seconds);
@@ -205,6 +205,7 @@ ExitCode run(const Config& config, const RunOptions& options) {
     const std::size_t views = plan.config.views.size(), galaxies = plan.galaxies.size();
     const std::size_t ranks = std::size_t(world.size()), rounds = (galaxies + ranks - 1) / ranks;
     std::vector<RowOfRun> rows;
+    Observer observer(Host{plan.config.resources.threads}, plan.config, plan.library, plan.cosmology, plan.tables);
     {
         Progress progress(galaxies * views, "cubes", options.progress && !options.quiet && world.rank() == 0);
         for (std::size_t round = 0; round < rounds; ++round) {
@@ -217,13 +218,14 @@ ExitCode run(const Config& config, const RunOptions& options) {
                     RowOfRun& row = rows.emplace_back();
                     row.place = mine * views + view;
                     row.mass = galaxy->mass;
-                    cube = observeView(plan, *galaxy, view, row);
+                    cube = observeView(observer, plan, *galaxy, view, row);
                 }
                 file.inTurn(cube.has_value(), [&](CubeFileWriter& writer) {
                     writer.write(*cube);
                     if (plan.config.output.fits)
                         writeFits(plan.fitsPath(cube->report.subhalo, view), *cube, fitsOptions(plan.config));
                 });
+                if (cube) observer.recycle(std::move(*cube));
                 const std::size_t inRound = std::min(ranks, galaxies - round * ranks);
                 progress.update(round * ranks * views + (view + 1) * inRound);
             }

@@ -1,10 +1,11 @@
 // From particles to a cube: the stages of docs/design.md in order.
 //
-//   observe(): pure; particles, view and instrument in, cube out.
+//   observe(): pure; particles, view and instrument in, cube out. Observer: the same for many galaxies.
 //   run():     read, observe, write, for every galaxy of a configuration.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,6 +52,24 @@ public:
 // Centre, orient, project, accumulate, convolve, add noise: physics.md's steps 2 to 10 for one galaxy in one view.
 GalaxyCube observe(Host, const Stars&, const GalaxyInput&, const Config&, std::size_t view, const SspLibrary&,
                    const Cosmology&, const InstrumentTables& = {});
+
+// The same for many galaxies: what they share is kept between them, and so is memory. A cube does not depend on which
+// galaxies came before. All arguments must outlive it.
+class Observer {
+public:
+    Observer(Host, const Config&, const SspLibrary&, const Cosmology&, const InstrumentTables&);
+    ~Observer();
+    Observer(const Observer&) = delete;
+    Observer& operator=(const Observer&) = delete;
+
+    GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view);
+    // Takes the memory of a cube that has served, for the next ones. Any thread may call it at any time.
+    void recycle(GalaxyCube&&);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
 
 struct RunOptions {
     bool dryRun = false;  // check everything, read no particles, write nothing

@@ -4,9 +4,11 @@
 //   Projected p    = project(...)          spaxel and shift of every star
 //   KnotTable t    = knots(...)            the SSP library on the knots that the wavelength window needs
 //   BinnedStars b  = bin(...)              stars ordered by (spaxel, shift)
-//   accumulate(...)                        sum of the stars' spectra on wavelength pixels, spaxel by spaxel
-//   convolvePsf(...), convolveLsf(...)     instrument
-//   addNoise(...), maps(...)
+//   maps(...)              sums over the stars of each spaxel
+//   keepLit(...)           spaxels without stars are left out
+//   accumulate(...)        sum of the stars' spectra on wavelength pixels, spaxel by spaxel
+//   convolve(...)          PSF and LSF
+//   addNoise(...)
 #pragma once
 
 #include <cstddef>
@@ -28,6 +30,8 @@
 #include "tessera/physics/cosmology.hpp"
 
 namespace tessera {
+
+class FftKernel;
 
 // ---- orientation ----
 struct GalaxyFrame {
@@ -116,6 +120,8 @@ struct BinnedStars {
     std::vector<DenseRange> dense;  // ascending
 };
 BinnedStars bin(Host, const Stars&, Projected&&, std::size_t nSpaxels, const KnotTable&);
+// Leaves out the spaxels without stars: start becomes that of the others, whose numbers are returned.
+std::vector<std::uint32_t> keepLit(BinnedStars&);
 
 // ---- spectra ----
 // out[spaxel][pixel] = scale * sum over stars of mass * (exact average of the shifted spectrum over the pixel), for
@@ -155,23 +161,20 @@ struct Psf {
     std::vector<PsfKernel> kernels;
     std::vector<std::uint32_t> kernelOfPixel;  // empty: kernel 0 everywhere
     bool padded = true;                        // stars outside the field shine in
+
+    bool separable() const { return !kernels.empty() && !kernels.front().separable.empty(); }
 };
 // Kernels sum to 1; Gaussians integrate over the spaxel and end at 5 sigma, Moffats at 99.9 % of their flux. A kernel
 // group's FWHM stays within 0.2 % of the pixel's own.
 // image: of kind fits, else nullptr.
 Psf makePsf(const PsfConfig&, const Image* image, const WavelengthGrid&, double spaxelArcsec);
-// In place on work[(n + 2 pad)^2][stride]: afterwards the inner n x n spaxels (at their places in the padded grid) hold
-// the convolved image of pixels [0, count). firstPixel: of pixel 0 in the wavelength grid the Psf was made for.
-// `work` must own 32 floats behind its last spectrum: whole vectors are read.
-void convolvePsf(Host, const Psf&, std::size_t n, std::size_t pad, std::size_t count, std::ptrdiff_t firstPixel,
-                 float* work, std::size_t stride);
 
 // A pixel's flux is spread over its neighbours with the Gaussian of the pixel's own width: weights w[k][d], d = -radius
 // ... radius, normalised per source pixel k, so that flux is conserved.
 struct Lsf {
     std::size_t radius = 0;
     bool constant = false;       // taps[d] serve every pixel
-    std::vector<float> taps;     // gather form: [2 radius + 1] or [2 radius + 1][size of the window]
+    std::vector<float> taps;     // gather form: [2 radius + 1] or [2 radius + 1][size of the grid + spectrumPadding]
     double coarserFraction = 0;  // of pixels where the library is coarser than the instrument
 };
 // For pixels of `grid` extended by Lsf::radius on both sides.
@@ -180,9 +183,54 @@ Lsf makeLsf(const LsfConfig&, const LineWidthTable* table, const WavelengthGrid&
             double redshift);
 // RUBIX's: the Gaussian sampled at -12 ... 12 pixels.
 Lsf makeRubixLsf(double sigma, double step);
-// out[j] = sum_d taps in[j + d], j in [0, count); in has `radius` more pixels on both sides.
-// gridSize, first: pixels of the grid the Lsf was made for, and which of them j = 0 is.
-void convolveLsf(const Lsf&, std::size_t gridSize, std::size_t first, std::size_t count, const float* in, float* out);
+
+// PSF and LSF of one view. A PSF that is the same at all wavelengths commutes with the LSF, and acts after it: spaxels
+// that shine are fewer before it than behind it. Any other PSF acts first.
+class Optics {
+public:
+    Optics();
+    // Of fields of n x n spaxels that are padded by the PSF's radius.
+    Optics(std::optional<Psf>, std::optional<Lsf>, std::size_t n, const WavelengthGrid&);
+    ~Optics();
+    Optics(Optics&&) noexcept;
+    Optics& operator=(Optics&&) noexcept;
+
+    const std::optional<Psf>& psf() const { return psf_; }
+    const std::optional<Lsf>& lsf() const { return lsf_; }
+    const WavelengthGrid& grid() const { return grid_; }
+    std::size_t n() const { return n_; }
+    std::size_t pad() const { return psf_ ? psf_->radius : 0; }    // spaxels on each side of the field
+    std::size_t wings() const { return lsf_ ? lsf_->radius : 0; }  // pixels on each side of the wavelength range
+    std::size_t side() const { return n_ + 2 * pad(); }
+    bool lsfFirst() const { return lsf_ && !(psf_ && !psf_->kernelOfPixel.empty()); }
+    const FftKernel* transformed(std::size_t kernel) const { return transformed_[kernel].get(); }  // of full kernels
+
+private:
+    std::optional<Psf> psf_;
+    std::optional<Lsf> lsf_;
+    std::size_t n_ = 0;
+    WavelengthGrid grid_;
+    std::vector<std::unique_ptr<FftKernel>> transformed_;
+};
+
+// Spectra of the spaxels of a padded field that shine; all others are dark. Behind every spectrum there must be
+// spectrumPadding floats that are finite: whole vectors are read.
+struct LitBlock {
+    std::span<const std::uint32_t> spaxels;  // of the padded grid, ascending
+    float* spectra =
+        nullptr;  // [spaxels][stride]: pixels [first - wings, first + count + wings); convolve() uses them up
+    std::size_t stride = 0;
+    std::size_t first = 0, count = 0;  // pixels of the optics' grid
+};
+constexpr std::size_t spectrumPadding = 32;
+
+// Spaxels of the field that light of the lit ones can reach: those within the PSF's radius in x and in y.
+std::vector<std::uint8_t> reached(const Optics&, std::span<const std::uint32_t> lit);
+
+// Pixels [first, first + count) of the spaxels of the field that are `wanted`; nothing else of the cube is written.
+// bandFlux[spaxel] += sum over these pixels of weight[pixel] times flux.
+void convolve(Host, const Optics&, const LitBlock&, std::span<const std::uint8_t> wanted, std::span<const float> weight,
+              Cube& out, std::span<double> bandFlux);
 
 // ---- maps, noise ----
 // Sums over the stars of each spaxel, before the PSF; NaN where a mean has no weight. mask: spaxels inside the aperture.

@@ -178,6 +178,9 @@ Section spectraSection() {
                   "a pixel holds the exact mean over its width of the piecewise linear library"),
         number("accuracy", &S::accuracy, {1e-8, 1e-2}, "",
                "error allowed, as a fraction of a spaxel's mean flux density"),
+        number("coefficients_from", &S::coefficientsFrom, {0, 1e30}, "stars",
+               "stars for every node of velocity from which on a spaxel of a galaxy of a million stars is summed in "
+               "coefficients; 0: where that is faster, as measured on this machine"),
         choice("outside", &S::outside, outsideNames,
                "wavelengths that the SSP library does not cover: an error, or NaN in the cube"),
     };

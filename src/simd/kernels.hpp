@@ -93,14 +93,15 @@ struct Kernels {
                       std::size_t outStride);
     void (*sumRun)(const RunArgs&);
     void (*scatter)(const ScatterArgs&);
-    // out[j] = sum_d taps[d] in[j + d], d < width
-    void (*filter)(const float* taps, std::size_t width, const float* in, float* out, std::size_t n);
-    // the same with taps[d * tapStride + j]
-    void (*filterVarying)(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out,
-                          std::size_t n);
-    // out[c][i] = sum_d taps[d] in[c + d][i] for lanes i < lanes; rows `stride` floats apart
+    // out[j] = sum_d taps[d] in[j + d], d < width; taps[d tapStride + j] where tapStride > 0. Whole vectors of up to 16
+    // floats are computed.
+    void (*filter)(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out,
+                   std::size_t lanes);
+    // out[c][i] = sum_d taps[d] in[c + d][i] for lanes i < lanes, a multiple of 16; rows `stride` floats apart
     void (*columns)(const float* taps, std::size_t width, const float* in, std::size_t inStride, float* out,
                     std::size_t outStride, std::size_t count, std::size_t lanes, bool add);
+    // sums[r] = sum_i weight[i] in[r][i] over rows of `lanes` floats, a multiple of 16
+    void (*weigh)(const float* in, std::size_t rows, std::size_t lanes, const float* weight, float* sums);
 };
 
 const Kernels& kernels();                     // the best this CPU has; TESSERA_SIMD=baseline|avx2|avx512 overrides

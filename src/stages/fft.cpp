@@ -1,6 +1,5 @@
 #include "stages/fft.hpp"
 
-#include <cstring>
 #include <new>
 
 #include "tessera/core/error.hpp"
@@ -73,12 +72,7 @@ FftKernel::~FftKernel() {
     fftwf_destroy_plan(backward_);
 }
 
-void FftKernel::convolve(FftWorkspace& w, const float* in, std::size_t stride, std::size_t side, std::size_t pad,
-                         std::size_t n, std::size_t count, std::size_t outLanes, float* out) const {
-    std::memset(w.real_, 0, size_ * size_ * lanes_ * sizeof(float));
-    for (std::size_t y = 0; y < side; ++y)
-        for (std::size_t x = 0; x < side; ++x)
-            std::memcpy(w.real_ + (y * size_ + x) * lanes_, in + (y * side + x) * stride, count * sizeof(float));
+void FftKernel::convolve(FftWorkspace& w) const {
     fftwf_execute_dft_r2c(forward_, w.real_, w.spectrum_);
     const std::size_t modes = size_ * (size_ / 2 + 1);
     for (std::size_t k = 0; k < modes; ++k) {
@@ -91,10 +85,6 @@ void FftKernel::convolve(FftWorkspace& w, const float* in, std::size_t stride, s
         }
     }
     fftwf_execute_dft_c2r(backward_, w.spectrum_, w.real_);
-    for (std::size_t y = 0; y < n; ++y)
-        for (std::size_t x = 0; x < n; ++x)
-            std::memcpy(out + (y * n + x) * outLanes, w.real_ + ((y + pad) * size_ + x + pad) * lanes_,
-                        count * sizeof(float));
 }
 
 }  // namespace tessera

@@ -18,6 +18,7 @@ public:
     ~FftWorkspace();
     FftWorkspace(const FftWorkspace&) = delete;
     FftWorkspace& operator=(const FftWorkspace&) = delete;
+    float* image() { return real_; }  // [size][size][lanes] of the kernel it was made for
 
 private:
     friend class FftKernel;
@@ -33,10 +34,10 @@ public:
     FftKernel(const FftKernel&) = delete;
     FftKernel& operator=(const FftKernel&) = delete;
 
-    // in: [side][side] spectra `stride` floats apart, of which the first `count` values are taken. out[n][n][outLanes]:
-    // the convolved images without `pad` pixels on every side.
-    void convolve(FftWorkspace&, const float* in, std::size_t stride, std::size_t side, std::size_t pad, std::size_t n,
-                  std::size_t count, std::size_t outLanes, float* out) const;
+    std::size_t size() const { return size_; }  // pixels a side of the images that are transformed
+    std::size_t lanes() const { return lanes_; }
+    // In place on the workspace's image.
+    void convolve(FftWorkspace&) const;
 
 private:
     friend class FftWorkspace;

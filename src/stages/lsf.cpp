@@ -2,7 +2,6 @@
 #include <cmath>
 #include <string>
 
-#include "simd/kernels.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/instrument.hpp"
 #include "tessera/stages.hpp"
@@ -84,21 +83,12 @@ Lsf makeLsf(const LsfConfig& c, const LineWidthTable* table, const WavelengthGri
     }
     std::vector<double> norms(grid.size + 2 * lsf.radius);
     for (std::ptrdiff_t k = -r; k < n + r; ++k) norms[std::size_t(k + r)] = norm(k);
-    lsf.taps.resize(width * grid.size);
+    const std::size_t stride = grid.size + spectrumPadding;
+    lsf.taps.resize(width * stride);
     for (std::ptrdiff_t d = -r; d <= r; ++d)
         for (std::ptrdiff_t j = 0; j < n; ++j)
-            lsf.taps[std::size_t(d + r) * grid.size + std::size_t(j)] = tap(j, j + d, norms[std::size_t(j + d + r)]);
+            lsf.taps[std::size_t(d + r) * stride + std::size_t(j)] = tap(j, j + d, norms[std::size_t(j + d + r)]);
     return lsf;
-}
-
-void convolveLsf(const Lsf& lsf, std::size_t gridSize, std::size_t first, std::size_t count, const float* in,
-                 float* out) {
-    const auto& kernels = simd::kernels();
-    const std::size_t width = 2 * lsf.radius + 1;
-    if (lsf.constant)
-        kernels.filter(lsf.taps.data(), width, in, out, count);
-    else
-        kernels.filterVarying(lsf.taps.data() + first, width, gridSize, in, out, count);
 }
 
 }  // namespace tessera

@@ -23,6 +23,7 @@ public:
           nodes_(std::size_t((double(t.shiftMax) - double(t.shiftMin)) / step) + 2) {
         const std::size_t templates = std::size_t(t.nAge) * std::size_t(t.nZ);
         light_.resize(templates * nodes_);
+        const double bandLow = grid.edge(0), bandHigh = grid.edge(double(grid.size));
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
         for (std::size_t k = 0; k < templates; ++k) {
             const float* y = t.flux.data() + k * t.stride;
@@ -32,8 +33,8 @@ public:
                     cumulative[m - 1] + 0.5 * (double(y[m - 1]) + double(y[m])) * (t.position[m] - t.position[m - 1]);
             for (std::size_t i = 0; i < nodes_; ++i) {
                 const double stretch = std::exp(first_ + double(i) * step);
-                const double low = integral(t, y, cumulative, grid.edge(0) / stretch);
-                const double high = integral(t, y, cumulative, grid.edge(double(grid.size)) / stretch);
+                const double low = integral(t, y, cumulative, bandLow / stretch);
+                const double high = integral(t, y, cumulative, bandHigh / stretch);
                 light_[k * nodes_ + i] = stretch * (high - low) / (1 + redshift);
             }
         }

@@ -38,7 +38,7 @@ double referenceFlux(Host exec, const Cube& flux) {
 
 void addNoise(Host exec, const NoiseConfig& c, const WavelengthGrid& grid, const SpaxelGrid& spaxels,
               std::int64_t galaxy, std::uint32_t view, Cube& flux, Cube& variance) {
-    variance = Cube(flux.ny, flux.nx, flux.nLambda);
+    if (variance.data.size() != flux.data.size()) variance = Cube(flux.ny, flux.nx, flux.nLambda);
     const double reference = c.signalToNoise ? referenceFlux(exec, flux) : 0;
     const double skyFlux = c.sky * sq(spaxels.spaxelArcsec);
     std::vector<double> gain(grid.size, 0);

@@ -1,13 +1,8 @@
 #include <algorithm>
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
-#include <cstring>
-#include <memory>
 #include <string>
 
-#include "simd/kernels.hpp"
-#include "stages/blocks.hpp"
-#include "stages/fft.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/model/image.hpp"
 #include "tessera/physics/instrument.hpp"
@@ -119,54 +114,6 @@ PsfKernel makeKernel(const PsfConfig& c, const Image* image, double fwhmSpaxels)
     return imageKernel(*image);
 }
 
-// [begin, end) of pixels that share a kernel.
-struct Segment {
-    std::size_t begin, end;
-    const PsfKernel* kernel;
-};
-
-std::vector<Segment> segments(const Psf& psf, std::size_t count, std::ptrdiff_t firstPixel, std::size_t longest) {
-    const auto kernelOf = [&](std::size_t j) -> std::size_t {
-        if (psf.kernelOfPixel.empty()) return 0;
-        const std::ptrdiff_t last = std::ptrdiff_t(psf.kernelOfPixel.size()) - 1;
-        return psf.kernelOfPixel[std::size_t(std::clamp<std::ptrdiff_t>(std::ptrdiff_t(j) + firstPixel, 0, last))];
-    };
-    std::vector<Segment> out;
-    for (std::size_t j = 0; j < count;) {
-        const std::size_t kernel = kernelOf(j);
-        std::size_t end = j + 1;
-        while (end < count && end - j < longest && kernelOf(end) == kernel) ++end;
-        out.push_back({j, end, &psf.kernels[kernel]});
-        j = end;
-    }
-    return out;
-}
-
-struct Field {
-    std::size_t n, pad;
-    float* work;
-    std::size_t stride;
-    std::size_t side() const { return n + 2 * pad; }
-    float* at(std::size_t y, std::size_t x) const { return work + (y * side() + x) * stride; }
-};
-
-// Two passes of taps over `lanes` wavelengths at once: along x into rows[side][n][lanes], then along y into
-// out[n][n][lanes].
-void convolveSeparable(const Field& f, const Segment& s, std::size_t lanes, float* rows, float* out) {
-    const auto& kernels = simd::kernels();
-    const std::size_t width = 2 * s.kernel->radius + 1, skip = f.pad - s.kernel->radius;
-    bool add = false;
-    for (const std::vector<float>& taps : s.kernel->separable) {
-        for (std::size_t y = skip; y < f.side() - skip; ++y)
-            kernels.columns(taps.data(), width, f.at(y, skip) + s.begin, f.stride, rows + y * f.n * lanes, lanes, f.n,
-                            lanes, false);
-        for (std::size_t x = 0; x < f.n; ++x)
-            kernels.columns(taps.data(), width, rows + (skip * f.n + x) * lanes, f.n * lanes, out + x * lanes,
-                            f.n * lanes, f.n, lanes, add);
-        add = true;
-    }
-}
-
 }  // namespace
 
 Psf makePsf(const PsfConfig& c, const Image* image, const WavelengthGrid& grid, double spaxelArcsec) {
@@ -193,42 +140,6 @@ Psf makePsf(const PsfConfig& c, const Image* image, const WavelengthGrid& grid, 
     }
     for (const PsfKernel& k : psf.kernels) psf.radius = std::max(psf.radius, k.radius);
     return psf;
-}
-
-void convolvePsf(Host exec, const Psf& psf, std::size_t n, std::size_t pad, std::size_t count,
-                 std::ptrdiff_t firstPixel, float* work, std::size_t stride) {
-    expects(pad >= psf.radius && stride >= count, "a field padded by the kernel's radius");
-    const Field f{n, pad, work, stride};
-    constexpr std::size_t longest = 32;
-    const std::vector<Segment> all = segments(psf, count, firstPixel, longest);
-    std::vector<std::unique_ptr<FftKernel>> transformed(psf.kernels.size());
-    for (std::size_t k = 0; k < psf.kernels.size(); ++k)
-        if (psf.kernels[k].separable.empty())
-            transformed[k] = std::make_unique<FftKernel>(psf.kernels[k].full, psf.kernels[k].radius, f.side(), longest);
-
-#pragma omp parallel num_threads(threadsOf(exec))
-    {
-        Buffer<float> rows(f.side() * n * longest), out(n * n * longest);
-        std::unique_ptr<FftWorkspace> workspace;
-#pragma omp for schedule(dynamic, 1)
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            const Segment& s = all[i];
-            // Whole vectors are computed, possibly over the segment's end; only the segment is written back.
-            const std::size_t lanes = (s.end - s.begin + 15) / 16 * 16;
-            const FftKernel* fft = transformed[std::size_t(s.kernel - psf.kernels.data())].get();
-            if (fft == nullptr) {
-                convolveSeparable(f, s, lanes, rows.data(), out.data());
-            } else {
-                if (!workspace) workspace = std::make_unique<FftWorkspace>(*fft);
-                fft->convolve(*workspace, f.at(0, 0) + s.begin, stride, f.side(), pad, n, s.end - s.begin, lanes,
-                              out.data());
-            }
-            for (std::size_t y = 0; y < n; ++y)
-                for (std::size_t x = 0; x < n; ++x)
-                    std::memcpy(f.at(pad + y, pad + x) + s.begin, out.data() + (y * n + x) * lanes,
-                                (s.end - s.begin) * sizeof(float));
-        }
-    }
 }
 
 }  // namespace tessera

@@ -83,6 +83,7 @@ enum class Outside { error, nan };
 struct SpectraConfig {
     Doppler doppler = Doppler::relativistic;
     double accuracy = 1e-4;            // of a spaxel's mean flux density
+    double coefficientsFrom = 0;       // stars for every node of velocity; 0: where the machine gains by it
     Outside outside = Outside::error;  // wavelengths that the SSP library does not cover
 };
 

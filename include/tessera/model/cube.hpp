@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tessera/core/hd.hpp"
@@ -52,6 +53,9 @@ struct Cube {
     Cube() = default;
     Cube(std::size_t ny_, std::size_t nx_, std::size_t nLambda_)
         : ny(ny_), nx(nx_), nLambda(nLambda_), data(ny_ * nx_ * nLambda_) {}
+    // In memory of this size that is there already.
+    Cube(std::size_t ny_, std::size_t nx_, std::size_t nLambda_, Buffer<float>&& memory)
+        : ny(ny_), nx(nx_), nLambda(nLambda_), data(std::move(memory)) {}
     std::size_t spaxels() const { return ny * nx; }
     float* spectrum(std::size_t iy, std::size_t ix) { return data.data() + (iy * nx + ix) * nLambda; }
     const float* spectrum(std::size_t iy, std::size_t ix) const { return data.data() + (iy * nx + ix) * nLambda; }

@@ -1,0 +1,14 @@
+// Small results that take long and can be had again: one text file each in $TESSERA_CACHE, else $XDG_CACHE_HOME/tessera,
+// else ~/.cache/tessera. A cache that cannot be read or written is no error: the result is made anew.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace tessera {
+
+// What was stored under the key: a text that names everything the result depends on.
+std::optional<std::string> readCache(const std::string& key);
+void writeCache(const std::string& key, const std::string& text);
+
+}  // namespace tessera

@@ -1,0 +1,78 @@
+#include "coefficients.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "simd/kernels.hpp"
+#include "tessera/core/timing.hpp"
+#include "tessera/io/cache.hpp"
+
+namespace tessera {
+
+namespace {
+
+std::string processor() {
+    std::ifstream file("/proc/cpuinfo");
+    for (std::string line; std::getline(file, line);)
+        if (line.rfind("model name", 0) == 0 || line.rfind("Model", 0) == 0) return line;
+    return {};
+}
+
+std::string keyOf(const Config& c, const SspLibrary& library, double redshift, const WavelengthGrid& g,
+                  const KnotTable& t) {
+    std::string lsf = "none";
+    if (c.lsf) {
+        lsf = fmt::format("{} {} {} {} {}", c.lsf->fwhm.value_or(0), c.lsf->sigma.value_or(0),
+                          c.lsf->resolution.value_or(0), c.lsf->table, c.lsf->subtractLibrary);
+    }
+    return fmt::format(
+        "nodes 1; library {}; redshift {}; medium {}; grid {} {} {} {}; lsf {}; shifts {} {}; accuracy {}; {} {}",
+        library.sha256, redshift, c.telescope.medium, g.edge(0), g.step, g.size, g.log, lsf, t.shiftMin, t.shiftMax,
+        c.spectra.accuracy, simd::kernels().name, processor());
+}
+
+struct Findings {
+    double step = 0, error = 0, starsPerNode = 0;
+};
+
+std::optional<Findings> readFindings(const std::string& key) {
+    const auto text = readCache(key);
+    if (!text) return {};
+    try {
+        const auto json = nlohmann::json::parse(*text);
+        const Findings f{json.at("node_step"), json.at("error"), json.at("stars_per_node")};
+        if (f.step >= 0 && f.step < 1 && f.starsPerNode > 0) return f;
+    } catch (const nlohmann::json::exception&) {
+        // made anew below
+    }
+    return {};
+}
+
+}  // namespace
+
+void useCoefficients(Host exec, const Config& c, const SspLibrary& library, double redshift,
+                     const WavelengthGrid& extended, const Lsf* lsf, KnotTable& table) {
+    const StageTimer timer("coefficients");
+    // A table of line widths has no more than its path in the key.
+    const bool keep = !library.sha256.empty() && !(c.lsf && !c.lsf->table.empty());
+    const std::string key = keyOf(c, library, redshift, extended, table);
+    std::optional<Findings> found = keep ? readFindings(key) : std::nullopt;
+    if (!found) {
+        const NodeSpacing nodes = nodeSpacing(exec, table, extended, lsf, c.spectra.accuracy);
+        table.nodeStep = nodes.step;
+        constexpr double never = 1e30;
+        found = {nodes.step, nodes.error, std::min(never, measureStarsPerNode(table, extended))};
+        if (keep)
+            writeCache(key,
+                       nlohmann::json{
+                           {"node_step", found->step}, {"error", found->error}, {"stars_per_node", found->starsPerNode}}
+                           .dump());
+    }
+    table.nodeStep = found->step;
+    table.starsPerNode = c.spectra.coefficientsFrom > 0 ? c.spectra.coefficientsFrom : found->starsPerNode;
+}
+
+}  // namespace tessera

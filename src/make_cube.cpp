@@ -1,0 +1,74 @@
+#include "make_cube.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "stages/blocks.hpp"
+#include "tessera/core/timing.hpp"
+
+namespace tessera {
+
+namespace {
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+// Wavelength pixels that are worked on at once: as many as the budget holds of the lit spaxels.
+std::size_t blockPixels(const Optics& o, std::size_t lit, std::uint64_t memoryPerRank) {
+    const std::uint64_t budget =
+        memoryPerRank > 0 ? memoryPerRank / 4 : std::uint64_t(64) << 20;  // stays near the caches
+    const std::size_t size = o.grid().size, extra = 2 * o.wings() + spectrumPadding, least = 2 * spectrumPadding;
+    const std::uint64_t fits = budget / (std::uint64_t(lit) * sizeof(float));
+    if (fits >= size + extra) return size;
+    return std::size_t(std::min<std::uint64_t>(std::max<std::uint64_t>(fits, least + extra) - extra, size));
+}
+
+}  // namespace
+
+CubePlan::CubePlan(Optics o, std::vector<std::uint8_t> mask_, std::vector<std::uint8_t> covered_)
+    : optics(std::move(o)), mask(std::move(mask_)), covered(std::move(covered_)) {
+    allCovered = std::find(covered.begin(), covered.end(), 0) == covered.end();
+    anyCovered = std::find(covered.begin(), covered.end(), 1) != covered.end();
+    for (std::size_t j = 0; j < covered.size(); ++j)
+        weight.push_back(covered[j] ? float(optics.grid().width(j)) : 0.0F);
+}
+
+Map makeCube(Host exec, const CubePlan& plan, std::span<const std::uint32_t> lit, bool whole,
+             const AccumulateBlock& accumulate, CubeWorkspace& workspace, Cube& cube) {
+    const Optics& optics = plan.optics;
+    const std::size_t spaxels = cube.spaxels(), pixels = cube.nLambda, wings = optics.wings();
+    std::vector<std::uint8_t> wanted = reached(optics, lit);
+    {
+        const StageTimer timer("dark");
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+        for (std::size_t s = 0; s < spaxels; ++s) {
+            wanted[s] = wanted[s] && plan.mask[s];
+            if (!wanted[s]) std::fill_n(cube.spectrum(s), pixels, plan.mask[s] ? 0.0F : nan);
+        }
+    }
+    const std::size_t block = whole ? pixels : blockPixels(optics, lit.size(), plan.memory);
+    const std::size_t stride = (block + 2 * wings + spectrumPadding + 15) / 16 * 16;
+    Buffer<float>& spectra = workspace.spectra;
+    if (spectra.size() < lit.size() * stride) spectra = Buffer<float>(lit.size() * stride);
+    // Vectors may reach over a spectrum's end; RUBIX's border in wavelength is zero.
+    for (std::size_t k = 0; k < lit.size(); ++k)
+        std::fill_n(spectra.data() + k * stride + (whole ? 0 : block + 2 * wings),
+                    stride - (whole ? 0 : block + 2 * wings), 0.0F);
+    std::vector<double> bandFlux(spaxels, 0.0);
+    for (std::size_t first = 0; first < pixels; first += block) {
+        const std::size_t count = std::min(block, pixels - first);
+        accumulate(std::ptrdiff_t(first) - std::ptrdiff_t(wings), count + 2 * wings, spectra.data(), stride);
+        const StageTimer timer("convolve");
+        convolve(exec, optics, {lit, spectra.data(), stride, first, count}, wanted, plan.weight, cube, bandFlux);
+    }
+    Map m{"flux", plan.fluxUnit, std::vector<float>(spaxels, nan)};
+    for (std::size_t s = 0; s < spaxels; ++s)
+        if (plan.mask[s] && plan.anyCovered) m.data[s] = float(bandFlux[s]);
+    if (!plan.allCovered)
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+        for (std::size_t s = 0; s < spaxels; ++s)
+            for (std::size_t j = 0; j < pixels; ++j)
+                if (!plan.covered[j]) cube.spectrum(s)[j] = nan;
+    return m;
+}
+
+}  // namespace tessera

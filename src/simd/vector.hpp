@@ -1,0 +1,33 @@
+// What the kernels of one level share. Compiled once per level; TESSERA_SIMD_LEVEL names the namespace.
+#pragma once
+
+#include <cstddef>
+#include <experimental/simd>
+
+#include "simd/kernels.hpp"
+
+namespace tessera::simd::TESSERA_SIMD_LEVEL {
+
+namespace stdx = std::experimental;
+using Vf = stdx::native_simd<float>;
+constexpr std::size_t W = Vf::size();
+
+inline Vf load(const float* p) {
+    return Vf(p, stdx::element_aligned);
+}
+
+void log10(const float* in, float* out, std::size_t n);
+void spectrum(const SpectrumArgs&);
+void spectrumOfNodes(const SpectrumArgs&, const NodeSumArgs&);
+void pixelTemplates(const PixelTemplateArgs&);
+void transpose(const float* in, std::size_t inStride, std::size_t rows, std::size_t columns, float* out,
+               std::size_t outStride);
+void sumRunAtPixels(const RunArgs&);
+void scatter(const ScatterArgs&);
+void filter(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out,
+            std::size_t lanes);
+void columns(const float* taps, std::size_t width, const float* in, std::size_t inStride, float* out,
+             std::size_t outStride, std::size_t count, std::size_t lanes, bool add);
+void weigh(const float* in, std::size_t rows, std::size_t lanes, const float* weight, float* sums);
+
+}  // namespace tessera::simd::TESSERA_SIMD_LEVEL
