@@ -19,7 +19,8 @@ std::size_t blockPixels(const Optics& o, std::size_t lit, std::uint64_t memoryPe
     const std::size_t size = o.grid().size, extra = 2 * o.wings() + spectrumPadding, least = 2 * spectrumPadding;
     const std::uint64_t fits = budget / (std::uint64_t(lit) * sizeof(float));
     if (fits >= size + extra) return size;
-    return std::size_t(std::min<std::uint64_t>(std::max<std::uint64_t>(fits, least + extra) - extra, size));
+    const std::uint64_t block = std::max<std::uint64_t>(fits, least + extra) - extra;
+    return std::size_t(std::min<std::uint64_t>(block / least * least, size));  // whole chunks of the PSF
 }
 
 }  // namespace
