@@ -6,6 +6,9 @@
 // Compiled once per level; TESSERA_SIMD_LEVEL names the namespace.
 namespace tessera::simd::TESSERA_SIMD_LEVEL {
 
+void addNormals(const NormalsKey&, std::uint64_t firstVoxel, std::size_t count, const float* variance,
+                float* flux);  // normals.cpp
+
 namespace {
 
 namespace stdx = std::experimental;
@@ -311,6 +314,6 @@ void weigh(const float* in, std::size_t rows, std::size_t lanes, const float* we
 
 #define TESSERA_TEXT_(x) #x
 #define TESSERA_TEXT(x) TESSERA_TEXT_(x)
-extern const Kernels table{TESSERA_TEXT(TESSERA_SIMD_LEVEL), spectrum, filter, columns, weigh};
+extern const Kernels table{TESSERA_TEXT(TESSERA_SIMD_LEVEL), spectrum, filter, columns, weigh, addNormals};
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

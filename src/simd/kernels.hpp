@@ -34,6 +34,11 @@ constexpr std::size_t scratchDoubles(std::size_t knots, std::size_t pixels) {
     return (pixels + 2) * 4 + 5 * (knots + 32);
 }
 
+// What standardNormals() of physics/noise.hpp makes of seed, galaxy and view: the counter's upper half, and the key.
+struct NormalsKey {
+    std::uint32_t counter2, counter3, key0, key1;
+};
+
 struct Kernels {
     const char* name;
     void (*spectrum)(const SpectrumArgs&);
@@ -46,6 +51,9 @@ struct Kernels {
                     std::size_t outStride, std::size_t count, std::size_t lanes, bool add);
     // sums[r] = sum_i weight[i] in[r][i] over rows of `lanes` floats, a multiple of 16
     void (*weigh)(const float* in, std::size_t rows, std::size_t lanes, const float* weight, float* sums);
+    // flux[j] += sqrt(variance[j]) times the standard normal number of voxel firstVoxel + j
+    void (*addNormals)(const NormalsKey&, std::uint64_t firstVoxel, std::size_t count, const float* variance,
+                       float* flux);
 };
 
 const Kernels& kernels();                     // the best this CPU has; TESSERA_SIMD=baseline|avx2|avx512 overrides
