@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -11,27 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 namespace tessera {
-
-namespace detail {
-
-// Fresh memory is mapped page by page, at a microsecond each: large buffers ask for pages of 2 MB. A wish only, which
-// the system may not grant.
-inline void useHugePages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) noexcept {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    constexpr std::size_t page = std::size_t(2) << 20;
-    if (bytes < 4 * page) return;
-    const std::size_t begin = (reinterpret_cast<std::uintptr_t>(data) + page - 1) / page * page;
-    const std::size_t end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / page * page;
-    if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-#endif
-}
-
-}  // namespace detail
 
 template <class T>
 class Buffer {
@@ -43,9 +22,7 @@ public:
     Buffer() = default;
     explicit Buffer(std::size_t n) : size_(n) {
         if (n > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
-        if (n == 0) return;
-        data_ = static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(alignment)));
-        detail::useHugePages(data_, n * sizeof(T));
+        if (n != 0) data_ = static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(alignment)));
     }
     Buffer(std::size_t n, T value) : Buffer(n) {
         for (std::size_t i = 0; i < n; ++i) data_[i] = value;
