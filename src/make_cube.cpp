@@ -17,9 +17,12 @@ std::size_t blockPixels(const Optics& o, std::size_t lit, std::uint64_t memoryPe
     const std::uint64_t budget =
         memoryPerRank > 0 ? memoryPerRank / 4 : std::uint64_t(64) << 20;  // stays near the caches
     const std::size_t size = o.grid().size, extra = 2 * o.wings() + spectrumPadding, least = 2 * spectrumPadding;
-    const std::uint64_t fits = budget / (std::uint64_t(lit) * sizeof(float));
+    // A PSF that acts first leaves its spectra to the LSF.
+    const std::uint64_t spectra = lit + (o.lsf() && !o.lsfFirst() ? o.n() * o.n() : 0);
+    const std::uint64_t fits = budget / (spectra * sizeof(float));
     if (fits >= size + extra) return size;
-    return std::size_t(std::min<std::uint64_t>(std::max<std::uint64_t>(fits, least + extra) - extra, size));
+    const std::uint64_t block = std::max<std::uint64_t>(fits, least + extra) - extra;
+    return std::size_t(std::min<std::uint64_t>(block / least * least, size));  // whole chunks of the PSF
 }
 
 }  // namespace

@@ -3,9 +3,36 @@
 #include <numeric>
 
 #include "observing.hpp"
+#include "simd/kernels.hpp"
+#include "tessera/physics/noise.hpp"
 
 using namespace tessera;
 using namespace tessera::test;
+
+TEST_CASE("normal numbers of whole runs of voxels are those of their definition", "[noise]") {
+    for (const char* level : {"baseline", "avx2", "avx512"}) {
+        const simd::Kernels* kernels = simd::kernelsOf(level);
+        if (kernels == nullptr) continue;
+        const std::uint64_t seed = 0x123456789ABULL;
+        const std::int64_t galaxy = 0x7000000011LL;
+        const std::uint32_t view = 3;
+        const simd::NormalsKey key{view, std::uint32_t(std::uint64_t(galaxy) >> 32), std::uint32_t(seed),
+                                   std::uint32_t(galaxy) ^ std::uint32_t(seed >> 32)};
+        for (const std::uint64_t first : {std::uint64_t(0), std::uint64_t(7), std::uint64_t(0x3FFFFFFF9)})
+            for (const std::size_t count : {1, 3, 4, 31, 255, 256, 257, 1000}) {
+                std::vector<float> variance(count, 4.0F), flux(count + 1, 10.0F);
+                kernels->addNormals(key, first, count, variance.data(), flux.data());
+                double worst = 0;
+                for (std::size_t i = 0; i < count; ++i) {
+                    const float n = standardNormals(seed, galaxy, view, (first + i) / 4).n[(first + i) % 4];
+                    worst = std::max(worst, std::fabs(double(flux[i]) - 10 - 2 * double(n)));
+                }
+                INFO(level << " from " << first << ", " << count);
+                CHECK(worst < 4e-6);
+                CHECK(flux[count] == 10);
+            }
+    }
+}
 
 TEST_CASE("noise: variance as defined, keyed by galaxy and voxel", "[pipeline][noise]") {
     const Stars stars = randomStars(3000, 31, 0.7, 100);

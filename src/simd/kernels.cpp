@@ -16,6 +16,7 @@ extern const Kernels table{.name = TESSERA_TEXT(TESSERA_SIMD_LEVEL),
                            .scatter = scatter,
                            .filter = filter,
                            .columns = columns,
-                           .weigh = weigh};
+                           .weigh = weigh,
+                           .addNormals = addNormals};
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

@@ -81,6 +81,11 @@ struct ScatterArgs {
     std::size_t stride;  // floats from one template to the next
 };
 
+// What standardNormals() of physics/noise.hpp makes of seed, galaxy and view: the counter's upper half, and the key.
+struct NormalsKey {
+    std::uint32_t counter2, counter3, key0, key1;
+};
+
 struct Kernels {
     const char* name;
     // out[i] = log10 in[i] of normal positive floats to 2 ulp; -inf of 0, NaN of negative numbers
@@ -102,6 +107,9 @@ struct Kernels {
                     std::size_t outStride, std::size_t count, std::size_t lanes, bool add);
     // sums[r] = sum_i weight[i] in[r][i] over rows of `lanes` floats, a multiple of 16
     void (*weigh)(const float* in, std::size_t rows, std::size_t lanes, const float* weight, float* sums);
+    // flux[j] += sqrt(variance[j]) times the standard normal number of voxel firstVoxel + j
+    void (*addNormals)(const NormalsKey&, std::uint64_t firstVoxel, std::size_t count, const float* variance,
+                       float* flux);
 };
 
 const Kernels& kernels();                     // the best this CPU has; TESSERA_SIMD=baseline|avx2|avx512 overrides

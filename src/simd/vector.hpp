@@ -29,5 +29,6 @@ void filter(const float* taps, std::size_t width, std::size_t tapStride, const f
 void columns(const float* taps, std::size_t width, const float* in, std::size_t inStride, float* out,
              std::size_t outStride, std::size_t count, std::size_t lanes, bool add);
 void weigh(const float* in, std::size_t rows, std::size_t lanes, const float* weight, float* sums);
+void addNormals(const NormalsKey&, std::uint64_t firstVoxel, std::size_t count, const float* variance, float* flux);
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

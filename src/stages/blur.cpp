@@ -43,11 +43,12 @@ std::vector<Chunk> chunksOf(const Psf& psf, std::ptrdiff_t firstPixel, std::size
         const std::ptrdiff_t last = std::ptrdiff_t(psf.kernelOfPixel.size()) - 1;
         return psf.kernelOfPixel[std::size_t(std::clamp<std::ptrdiff_t>(std::ptrdiff_t(j) + firstPixel, 0, last))];
     };
+    const std::size_t longest = psf.separable() ? chunkPixels : fftPixels;
     std::vector<Chunk> out;
     for (std::size_t j = 0; j < count;) {
         const std::size_t kernel = kernelOf(j);
         std::size_t end = j + 1;
-        while (end < count && end - j < chunkPixels && kernelOf(end) == kernel) ++end;
+        while (end < count && end - j < longest && kernelOf(end) == kernel) ++end;
         out.push_back({j, end, &psf.kernels[kernel]});
         j = end;
     }

@@ -9,7 +9,9 @@
 
 namespace tessera {
 
-constexpr std::size_t chunkPixels = 32;  // wavelength pixels that are blurred at once
+// Wavelength pixels that are blurred at once: the longer, the fewer lines of the cube that two chunks share; those of
+// FFTs hold the whole field.
+constexpr std::size_t chunkPixels = 64, fftPixels = 32;
 
 // Where the light of a block of wavelengths is: the same for all its pixels.
 class LightMap {
@@ -40,7 +42,7 @@ private:
     std::vector<Run> runs_, columns_;
 };
 
-// [begin, end) of a block's pixels that share a kernel, at most chunkPixels of them.
+// [begin, end) of a block's pixels that share a kernel, at most chunkPixels of them, or fftPixels.
 struct Chunk {
     std::size_t begin, end;
     const PsfKernel* kernel;

@@ -69,7 +69,7 @@ private:
     std::span<const std::uint32_t> lit_;
     const LightMap& map_;
     std::unique_ptr<FftWorkspace> workspace_;
-    float out_[LightMap::bandRows * chunkPixels];
+    float out_[LightMap::bandRows * fftPixels];
 };
 
 template <class Blur, class Gather, class Emit>
@@ -138,7 +138,7 @@ Optics::Optics(std::optional<Psf> psf, std::optional<Lsf> lsf, std::size_t n, co
     transformed_.resize(psf_->kernels.size());
     for (std::size_t k = 0; k < transformed_.size(); ++k)
         if (const PsfKernel& kernel = psf_->kernels[k]; kernel.separable.empty())
-            transformed_[k] = std::make_unique<FftKernel>(kernel.full, kernel.radius, side(), chunkPixels);
+            transformed_[k] = std::make_unique<FftKernel>(kernel.full, kernel.radius, side(), fftPixels);
 }
 Optics::Optics() = default;
 Optics::~Optics() = default;

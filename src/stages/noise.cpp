@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
+#include "simd/kernels.hpp"
 #include "stages/blocks.hpp"
 #include "tessera/stages.hpp"
 
@@ -16,13 +18,21 @@ double referenceFlux(Host exec, const Cube& flux) {
     std::vector<double> mean(flux.spaxels(), 0);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t s = 0; s < flux.spaxels(); ++s) {
-        double sum = 0;
-        std::size_t count = 0;
-        for (std::size_t j = 0; j < flux.nLambda; ++j)
-            if (const float v = flux.spectrum(s)[j]; !std::isnan(v)) {
-                sum += double(v);
-                ++count;
-            }
+        constexpr std::size_t lanes = 8;  // sums side by side: they vectorise
+        double sums[lanes] = {};
+        std::uint32_t counts[lanes] = {};
+        const float* spectrum = flux.spectrum(s);
+        const auto add = [&](std::size_t k, float v) {
+            const bool there = v == v;
+            sums[k] += there ? double(v) : 0;
+            counts[k] += there;
+        };
+        std::size_t j = 0;
+        for (; j + lanes <= flux.nLambda; j += lanes)
+            for (std::size_t k = 0; k < lanes; ++k) add(k, spectrum[j + k]);
+        for (; j < flux.nLambda; ++j) add(j % lanes, spectrum[j]);
+        const double sum = std::accumulate(sums, sums + lanes, 0.0);
+        const std::uint32_t count = std::accumulate(counts, counts + lanes, 0U);
         if (count > 0) mean[s] = sum / double(count);
     }
     const double faint = 0.01 * *std::max_element(mean.begin(), mean.end());
@@ -32,6 +42,12 @@ double referenceFlux(Host exec, const Cube& flux) {
     std::nth_element(mean.begin(), middle, mean.end());
     if (mean.size() % 2 == 1) return *middle;
     return 0.5 * (*middle + *std::max_element(mean.begin(), middle));
+}
+
+// As in standardNormals().
+simd::NormalsKey normalsKey(std::uint64_t seed, std::int64_t galaxy, std::uint32_t view) {
+    return {view, std::uint32_t(std::uint64_t(galaxy) >> 32), std::uint32_t(seed),
+            std::uint32_t(galaxy) ^ std::uint32_t(seed >> 32)};
 }
 
 }  // namespace
@@ -46,28 +62,26 @@ void addNoise(Host exec, const NoiseConfig& c, const WavelengthGrid& grid, const
         for (std::size_t j = 0; j < grid.size; ++j)
             gain[j] = electronsPerFlux(grid.centre(double(j)), grid.width(j), c.area, c.throughput, *c.exposureTime);
 
-#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
-    for (std::size_t s = 0; s < flux.spaxels(); ++s) {
-        Normals4 normals{};
-        std::uint64_t block = ~std::uint64_t(0);
+    const simd::NormalsKey key = normalsKey(c.seed, galaxy, view);
+    const auto addTo = [&](std::size_t s, auto varianceOf) {
+        float *f = flux.spectrum(s), *v = variance.spectrum(s);
+        unsigned noisy = 0;
         for (std::size_t j = 0; j < flux.nLambda; ++j) {
-            float& f = flux.spectrum(s)[j];
-            float& v = variance.spectrum(s)[j];
-            if (std::isnan(f)) {
-                v = f;
-                continue;
-            }
-            const double value = c.signalToNoise
-                                     ? targetVariance(double(f), reference, *c.signalToNoise)
-                                     : exposureVariance(double(f), skyFlux, gain[j], c.readNoise, c.exposures);
-            const std::uint64_t voxel = std::uint64_t(s) * flux.nLambda + j;
-            if (voxel / 4 != block) {
-                block = voxel / 4;
-                normals = standardNormals(c.seed, galaxy, view, block);
-            }
-            f = float(double(f) + std::sqrt(value) * double(normals.n[voxel % 4]));
-            v = float(value);
+            const float value = float(varianceOf(double(f[j]), j));
+            v[j] = f[j] == f[j] ? value : f[j];
+            noisy |= unsigned(v[j] > 0);
         }
+        if (noisy)  // else dark or blank
+            simd::kernels().addNormals(key, std::uint64_t(s) * flux.nLambda, flux.nLambda, v, f);
+    };
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(dynamic, 16)
+    for (std::size_t s = 0; s < flux.spaxels(); ++s) {
+        if (c.signalToNoise)
+            addTo(s, [&](double f, std::size_t) { return targetVariance(f, reference, *c.signalToNoise); });
+        else
+            addTo(s, [&](double f, std::size_t j) {
+                return exposureVariance(f, skyFlux, gain[j], c.readNoise, c.exposures);
+            });
     }
 }
 
