@@ -16,7 +16,7 @@ PACKAGES=(
   libboost-program-options-dev libfftw3-dev libcfitsio-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libeigen3-dev
   librandom123-dev libssl-dev
   # tests and benchmarks
-  catch2 fitsverify
+  catch2 fitsverify libbenchmark-dev
   # Python for figures and tests, in a virtual environment
   python3 python3-venv
 )
