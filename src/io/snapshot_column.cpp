@@ -8,6 +8,10 @@
 
 namespace tessera::snapshots {
 
+namespace {
+constexpr std::size_t severalThreads = 1 << 16;  // values; with fewer, one thread is done sooner
+}
+
 Column::Column(const h5::Group& g, const std::string& name, std::size_t width, std::uint64_t rows, Limits limits)
     : data_(g.dataset(name)), width_(width), limits_(limits) {
     const auto& shape = data_.shape();
@@ -34,6 +38,7 @@ void Column::finish(std::uint64_t first, std::uint64_t count, std::size_t width,
     const std::size_t n = count * width;
     const double low = limits_.low, high = limits_.high, factor = factor_;
     int bad = 0;  // without a branch, so that the loop is vectorised
+#pragma omp parallel for simd schedule(static) reduction(| : bad) if (n > severalThreads)
     for (std::size_t i = 0; i < n; ++i) {
         const double v = double(out[i]) * factor;
         bad |= int(!(v >= low)) | int(!(v <= high));

@@ -10,7 +10,7 @@ static_assert(sizeof(Vec3d) == 3 * sizeof(double) && sizeof(Vec3f) == 3 * sizeof
 
 namespace {
 
-constexpr std::uint64_t blockRows = 1 << 15;
+constexpr std::uint64_t blockRows = 1 << 19;  // what several threads convert at a time; stays near the caches
 constexpr Limits fraction{0, 1};
 constexpr Limits speed{-units::c_km_s, units::c_km_s};
 
@@ -116,14 +116,13 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
         for (std::uint64_t done = 0; done < p.count;) {
             const std::uint64_t rows = std::min(blockRows, p.count - done), row = p.first + done;
             births.read(row, rows, birth.data());
+            clock().ages(birth.data(), rows, &s.age[kept]);
             keep.clear();
             for (std::uint32_t i = 0; i < rows; ++i) {
-                if (birth[i] > 0) {
-                    s.age[kept + keep.size()] = float(clock().age(birth[i]));
+                if (birth[i] > 0)
                     keep.push_back(i);
-                } else {
+                else
                     s.windRows.push_back(passed + i);
-                }
             }
             positions.read(row, rows, &s.position[kept].x);
             velocities.read(row, rows, &s.velocity[kept].x);
@@ -131,6 +130,7 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
             metals.read(row, rows, &s.metallicity[kept]);
             if (lengths) lengths->read(row, rows, &s.smoothing[kept]);
             if (keep.size() != rows) {
+                compact(&s.age[kept], keep);
                 compact(&s.position[kept], keep);
                 compact(&s.velocity[kept], keep);
                 compact(&s.mass[kept], keep);
