@@ -15,7 +15,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator  # noqa: E402
 
 from .quicklook import INK, STYLE  # noqa: E402
 
@@ -93,7 +93,7 @@ def curves(results):
 
 def peers(results):
     """Points of peers: the table above, and what this run measured."""
-    points = [p for p in PEERS]
+    points = list(PEERS)
     for case in cases(results, "rubix"):
         points = [p for p in points if not (p[2] == "RUBIX" and p[3] == "2 cores")]
         points.append((case["peer_stars"], case["peer_median_seconds"], "RUBIX", "2 cores", "measured in this run"))
@@ -108,34 +108,24 @@ def draw_time(results, path):
     for axes, scale in zip(panels, (lambda n: 1.0, lambda n: 1e6 / n)):
         for (_, library), (stars, seconds, *_) in lines.items():
             axes.plot(stars, seconds * scale(stars), "-o", color=COLOURS.get(library, INK), lw=2, ms=4.5, zorder=5)
-            axes.annotate(f"Tessera, {NAMES.get(library, library)}", (stars[-1], (seconds * scale(stars))[-1]),
-                          xytext=(-4, 9 if library == "emiles" else -14), textcoords="offset points", ha="right",
-                          color=COLOURS.get(library, INK), fontsize=9, fontweight="bold")
         for stars, seconds, name, where, _ in peers(results):
-            axes.plot(stars, seconds * scale(stars), PEER_MARKERS[where], color=PEER_COLOURS[name], ms=8 if where == "A100 GPU"
-                      else 6, mec="white", mew=0.6, zorder=4)
+            axes.plot(stars, seconds * scale(stars), PEER_MARKERS[where], color=PEER_COLOURS[name], ms=11 if where == "A100 GPU"
+                      else 6.5, mec="white", mew=0.6, zorder=4)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.margins(y=0.09)
         axes.set_xlabel("Stars")
-    label_peers(panels[0], peers(results))
     panels[0].set_title("Time for one cube of MUSE, 100 × 100 × 3721 [s]", loc="left", fontsize=10)
     panels[1].set_title("Time a star [µs]", loc="left", fontsize=10)
-    handles = [plt.Line2D([], [], color=QUIET, ls="", marker=marker, ms=6, label=where)
+    handles = [plt.Line2D([], [], color=COLOURS.get(library, INK), lw=2, marker="o", ms=4.5,
+                          label=f"Tessera, {NAMES.get(library, library)}") for _, library in lines]
+    handles += [plt.Line2D([], [], color=QUIET, ls="", marker=marker, ms=6, label=where)
                for where, marker in PEER_MARKERS.items()]
     handles += [plt.Line2D([], [], color=colour, ls="", marker="s", ms=6, label=name)
                 for name, colour in PEER_COLOURS.items()]
     fig.legend(handles=handles, loc="lower center", ncol=len(handles), frameon=False, fontsize=8,
-               bbox_to_anchor=(0.5, 0.035), handletextpad=0.2, columnspacing=1.4)
+               bbox_to_anchor=(0.5, 0.035), handletextpad=0.4, columnspacing=1.3)
     return finish(fig, results, path, panels)
-
-
-def label_peers(axes, points):
-    """The name of each peer once, beside its slowest point."""
-    for name, colour in PEER_COLOURS.items():
-        stars, seconds = max(((p[0], p[1]) for p in points if p[2] == name), key=lambda p: p[1], default=(None, None))
-        if stars is not None:
-            axes.annotate(name, (stars, seconds), xytext=(-8, 5), textcoords="offset points", ha="right", fontsize=8.5,
-                          color=colour)
 
 
 def draw_roofline(results, path):
@@ -146,26 +136,27 @@ def draw_roofline(results, path):
     fig, axes = plt.subplots(figsize=(7.2, 4.6))
     fig.subplots_adjust(left=0.095, right=0.98, top=0.91, bottom=0.15)
     intensities = [case["fma"] / case["bytes"] for case in stages] + [0.1, peak / bandwidth * 10]
-    x = np.geomspace(min(intensities) / 2, max(intensities) * 2, 200)
+    x = np.geomspace(min(intensities) / 2, max(intensities) * 5, 200)
     axes.plot(x, np.minimum(peak, x * bandwidth), color=INK, lw=1.6)
     axes.annotate(f"{peak:.0f} G FMA/s from registers", (x[-1], peak), xytext=(0, 5), textcoords="offset points",
                   ha="right", fontsize=8.5)
-    low = x[0] * 1.3
-    axes.annotate(f"memory, {bandwidth:.0f} GB/s", (low, low * bandwidth), xytext=(4, 10), textcoords="offset points",
-                  fontsize=8.5, rotation=0)
     for case in stages:
-        library = case["library"] if case["stage"] in ("spectra", "maps") else None
-        place = case["fma"] / case["bytes"], case["fma"] / case["median_seconds"] * 1e-9
-        colour = COLOURS.get(library, "#4d4d4d")
-        axes.plot(*place, "o", color=colour, ms=6.5, mec="white", mew=0.7)
-        if case["stage"] == "maps" and library != "bc03lr":
+        if case["stage"] == "maps" and case["library"] != "bc03lr":
             continue  # the library makes no difference to them
-        text = f"{case['stage']}, {NAMES[library]}" if case["stage"] == "spectra" else case["stage"]
+        colour = COLOURS.get(case["library"], INK) if case["stage"] == "spectra" else "#4d4d4d"
+        place = case["fma"] / case["bytes"], case["fma"] / case["median_seconds"] * 1e-9
+        axes.plot(*place, "o", color=colour, ms=6.5, mec="white", mew=0.7)
+        text = f"{case['stage']}, {NAMES.get(case['library'], case['library'])}" if case["stage"] == "spectra" else case["stage"]
         axes.annotate(text, place, xytext=(7, -3), textcoords="offset points", fontsize=8.5, color=colour)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("FMA a byte that must be moved")
     axes.set_title(f"Stages alone [G FMA/s], {limits['threads']} threads", loc="left", fontsize=10)
+    axes.autoscale_view()
+    low = x[0] * 2
+    (x0, y0), (x1, y1) = axes.transData.transform([(low, low * bandwidth), (2 * low, 2 * low * bandwidth)])
+    axes.annotate(f"memory, {bandwidth:.0f} GB/s", (low, low * bandwidth), xytext=(-3, 4), textcoords="offset points",
+                  fontsize=8.5, rotation=np.degrees(np.arctan2(y1 - y0, x1 - x0)), rotation_mode="anchor")
     return finish(fig, results, path, axes)
 
 
@@ -183,6 +174,9 @@ def draw_memory(results, path):
     axes.plot([], [], ":", color=QUIET, label="cube + 100 bytes a star + 200 MB")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_ylim(0.1, top * 2.5)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axes.set_xlabel("Stars")
     axes.set_title("Peak memory of the process, its stars included [GB]", loc="left", fontsize=10)
@@ -194,15 +188,14 @@ def draw_scaling(results, path):
     """Speed-up with threads; weak-scaling efficiency of ranks."""
     fig, panels = plt.subplots(1, 2, figsize=(8.4, 4.0))
     fig.subplots_adjust(left=0.065, right=0.985, top=0.89, bottom=0.16, wspace=0.18)
-    most = 1
+    counts = sorted({case["threads"] for case in cases(results, "threads")})
     for library in sorted({case["library"] for case in cases(results, "threads")}):
         rows = sorted((c["threads"], c["speedup"]) for c in cases(results, "threads") if c["library"] == library)
         x, y = np.array(rows).T
-        most = max(most, x[-1])
-        panels[0].plot(x, y, "-o", lw=2, color=COLOURS.get(library, INK))
-        panels[0].annotate(f"{NAMES.get(library, library)}: {y[-1]:.2f} ×", (x[-1], y[-1]), xytext=(-8, -14 if library ==
-                           "emiles" else -30), textcoords="offset points", ha="right", color=COLOURS.get(library, INK))
-    panels[0].plot([1, most], [1, most], "--", color=QUIET, lw=1)
+        panels[0].plot(x, y, "-o", lw=2, color=COLOURS.get(library, INK),
+                       label=f"{NAMES.get(library, library)}: {y[-1]:.2f} × with {x[-1]:.0f}")
+    panels[0].plot(counts, counts, "--", color=QUIET, lw=1)
+    panels[0].legend(frameon=False, loc="upper left")
     panels[0].set_title("6e6 stars in memory: times as fast", loc="left", fontsize=10)
     panels[0].set_xlabel("Threads")
     rows = sorted((c["ranks"], c.get("efficiency", 1.0)) for c in cases(results, "ranks"))
@@ -212,11 +205,11 @@ def draw_scaling(results, path):
         for rank, value in rows:
             panels[1].annotate(f"{100 * value:.0f} %", (rank, 100 * value), xytext=(0, 3), textcoords="offset points",
                                ha="center")
-    panels[1].set_title("Whole command, galaxies over ranks: efficiency [%]", loc="left", fontsize=10)
+    panels[1].set_title("Ranks, whole command: efficiency [%]", loc="left", fontsize=10)
     panels[1].set_xlabel("Ranks of one thread, as many galaxies each")
     panels[1].set_ylim(0, 115)
-    for axes, ticks in ((panels[0], range(1, most + 1)), (panels[1], [r for r, _ in rows])):
-        axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
+    for axes, ticks in ((panels[0], counts), (panels[1], [r for r, _ in rows])):
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_minor_locator(NullLocator())
     return finish(fig, results, path, panels)
 

@@ -12,6 +12,7 @@ Parts, each on its own with --only:
   command   tessera run: HDF5 snapshot of 6e6 stars -> HDF5 cube, beside raw reading and writing
   survey    tessera run of many galaxies with 1,000 stars each      ranks   1 and 2 ranks with mpirun
   output    writing and reading cubes by compression
+  rubix     astro-rubix 0.0.5 on the same stars; only where asked for (--peer rubix)
 A results file that exists keeps the cases that are not measured anew; every case carries its own commit and date.
 """
 
@@ -131,13 +132,10 @@ def main():
     parser.add_argument("--scratch", default=None, help="folder for snapshots and cubes (default: for temporary files)")
     parser.add_argument("--tiny", action="store_true", help="the smallest case of everything: does it run at all?")
     args = parser.parse_args()
-    names = [n for n in args.only.split(",") if n]
-    if args.peer and not names:
-        names = ["rubix"] if args.only == "none" else [*suite_parts.PARTS, "rubix"]
-    elif args.peer:
-        names = [n for n in names if n != "none"] + ["rubix"]
-    names = names or list(suite_parts.PARTS)
-    unknown = [n for n in names if n not in suite_parts.PARTS and n not in ("machine", "rubix")]
+    names = [n for n in args.only.split(",") if n] or [n for n in suite_parts.PARTS if n != "rubix"]
+    if args.peer and args.peer not in names:
+        names.append(args.peer)
+    unknown = [n for n in names if n not in ("machine", *suite_parts.PARTS)]
     if unknown:
         sys.exit(f"suite.py: unknown part '{unknown[0]}'; parts: machine, {', '.join(suite_parts.PARTS)}")
 
@@ -153,9 +151,7 @@ def main():
                 print(f"without {library}: it is not installed (jobs/fetch-ssp.sh)")
         args.libraries = installed
         for name in names:
-            if name == "rubix":
-                suite_parts.rubix(bench)
-            elif name != "machine":
+            if name != "machine":  # that was first
                 suite_parts.PARTS[name](bench)
     except RuntimeError as error:
         sys.exit(f"suite.py: {error}")

@@ -289,4 +289,4 @@ def rubix(b):
 
 
 PARTS = {part.__name__: part
-         for part in (kernels, forward, growth, threads, small, command, survey, ranks, output)}
+         for part in (kernels, forward, growth, threads, small, command, survey, ranks, output, rubix)}
