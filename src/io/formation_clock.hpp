@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 #include <vector>
 
 #include "tessera/physics/cosmology.hpp"
@@ -31,12 +30,6 @@ public:
         const double t =
             r * r * ((1 + 2 * s) * time_[i] + s * slope_[i]) + s * s * ((1 + 2 * r) * time_[i + 1] - r * slope_[i + 1]);
         return std::max(0.0, time_.back() - t);
-    }
-
-    // Of n stars at once; what was not formed (aFormation <= 0: wind) gets the age of the oldest.
-    void ages(const double* aFormation, std::size_t n, float* out) const {
-#pragma omp parallel for schedule(static) if (n > 1 << 14)
-        for (std::size_t i = 0; i < n; ++i) out[i] = float(age(std::max(aFormation[i], 0.0)));
     }
 
 private:
