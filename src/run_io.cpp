@@ -59,8 +59,12 @@ void RunIo::work(int threads) {
 
 template <class Result>
 std::future<Result> RunIo::request(std::function<Result()> action) {
-    // std::function wants copies, which a packaged task does not give.
-    auto task = std::make_shared<std::packaged_task<Result()>>(std::move(action));
+    // What the action holds, such as a cube, is gone before the result is there. std::function wants copies, which a
+    // packaged task does not give.
+    auto task = std::make_shared<std::packaged_task<Result()>>([action = std::move(action)]() mutable {
+        const auto once = std::exchange(action, nullptr);
+        return once();
+    });
     std::future<Result> result = task->get_future();
     {
         const std::lock_guard lock(mutex_);

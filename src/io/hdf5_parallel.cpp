@@ -1,5 +1,6 @@
 // Chunks compressed by many threads, written through H5Dwrite_chunk.
 #include <libdeflate.h>
+#include <omp.h>
 
 #include <array>
 #include <cmath>
@@ -140,44 +141,46 @@ void Dataset::writeAllParallel(const float* in) const {
     }
     const std::size_t values = chunk[0] * chunk[1] * chunk[2], bytes = values * sizeof(float);
     const std::size_t total = chunks[0] * chunks[1] * chunks[2];
-    const std::size_t capacity = filters.deflate > 0 ? libdeflate_zlib_compress_bound(nullptr, bytes) + 1024 : bytes;
-    const std::size_t batch = std::clamp<std::size_t>((std::size_t(16) << 20) / capacity, 1, total);
-    Buffer<unsigned char> stored(batch * capacity);
-    std::vector<std::size_t> storedBytes(batch);
     const auto startOf = [&](std::size_t i) -> Shape {
         return {i / (chunks[1] * chunks[2]) * chunk[0], i / chunks[2] % chunks[1] * chunk[1], i % chunks[2] * chunk[2]};
     };
+    const auto write = [&](std::size_t i, const void* stored, std::size_t length) {
+        const Shape start = startOf(i);
+        const hsize_t offset[3] = {start[0], start[1], start[2]};
+        check(H5Dwrite_chunk(id_.get(), H5P_DEFAULT, 0, offset, length, stored), where_, "cannot write");
+    };
+    if (filters.deflate == 0) {  // copying is all there is to do: one thread is as fast as the file
+        Buffer<float> raw(values);
+        for (std::size_t i = 0; i < total; ++i) {
+            cut(in, shape, chunk, startOf(i), raw.data());
+            write(i, raw.data(), bytes);
+        }
+        return;
+    }
+    const std::size_t capacity = libdeflate_zlib_compress_bound(nullptr, bytes) + 1024;
+    const std::size_t batch = std::min(total, 8 * std::size_t(omp_get_max_threads()));
+    Buffer<unsigned char> stored(batch * capacity);
+    std::vector<std::size_t> storedBytes(batch);
     for (std::size_t first = 0; first < total; first += batch) {
         const std::size_t count = std::min(batch, total - first);
         int failed = 0;
 #pragma omp parallel reduction(| : failed)
         {
-            std::vector<float> raw(filters.deflate > 0 ? values : 0);
-            std::vector<unsigned char> shuffled(filters.deflate > 0 ? bytes : 0);
-            const Compressor compressor(filters.deflate > 0 ? libdeflate_alloc_compressor(filters.deflate) : nullptr);
+            std::vector<float> raw(values);
+            std::vector<unsigned char> shuffled(bytes);
+            const Compressor compressor(libdeflate_alloc_compressor(filters.deflate));
 #pragma omp for schedule(dynamic)
             for (std::size_t i = 0; i < count; ++i) {
-                unsigned char* out = stored.data() + i * capacity;
-                if (filters.deflate == 0) {
-                    cut(in, shape, chunk, startOf(first + i), reinterpret_cast<float*>(out));
-                    storedBytes[i] = bytes;
-                    continue;
-                }
                 cut(in, shape, chunk, startOf(first + i), raw.data());
                 shuffle(raw.data(), values, shuffled.data());
-                storedBytes[i] = 0;
-                if (compressor)
-                    storedBytes[i] = deflatePlanes(shuffled.data(), values, compressor.get(), out, capacity);
+                storedBytes[i] = compressor ? deflatePlanes(shuffled.data(), values, compressor.get(),
+                                                            stored.data() + i * capacity, capacity)
+                                            : 0;
                 failed |= storedBytes[i] == 0;
             }
         }
         if (failed) throw Error(where_ + ": cannot compress");
-        for (std::size_t i = 0; i < count; ++i) {
-            const Shape start = startOf(first + i);
-            const hsize_t offset[3] = {start[0], start[1], start[2]};
-            check(H5Dwrite_chunk(id_.get(), H5P_DEFAULT, 0, offset, storedBytes[i], stored.data() + i * capacity),
-                  where_, "cannot write");
-        }
+        for (std::size_t i = 0; i < count; ++i) write(first + i, stored.data() + i * capacity, storedBytes[i]);
     }
 }
 
