@@ -37,8 +37,8 @@ struct CubeWorkspace {
 using AccumulateBlock = std::function<void(std::ptrdiff_t from, std::size_t count, float* out, std::size_t stride)>;
 
 // Fills the cube, NaN outside the aperture and where the library does not reach; returns the map of its flux.
-// whole: all wavelengths are accumulated at once; the wings of the spectra are then dark.
-Map makeCube(Host, const CubePlan&, std::span<const std::uint32_t> lit, bool whole, const AccumulateBlock&,
-             CubeWorkspace&, Cube&);
+// stars: in the field and its padding. whole: all wavelengths are accumulated at once; the wings of the spectra are then dark.
+Map makeCube(Host, const CubePlan&, std::span<const std::uint32_t> lit, std::uint64_t stars, bool whole,
+             const AccumulateBlock&, CubeWorkspace&, Cube&);
 
 }  // namespace tessera

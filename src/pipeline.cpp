@@ -144,6 +144,7 @@ struct Observer::State {
     const InstrumentTables& instrumentTables;
     std::vector<std::optional<View>> views;
     CubeWorkspace workspace;
+    BinnedStars binned;  // memory
     std::mutex spareMutex;
     std::vector<Buffer<float>> spare;  // memory of cubes
 
@@ -221,7 +222,7 @@ Cube Observer::State::cubeOf(const View& v) {
 
 Observer::Observer(Host exec, const Config& c, const SspLibrary& library, const Cosmology& cosmology,
                    const InstrumentTables& tables)
-    : state_(new State{exec, c, library, cosmology, tables, {}, {}, {}, {}}) {
+    : state_(new State{exec, c, library, cosmology, tables, {}, {}, {}, {}, {}}) {
     state_->views.resize(c.views.size());
 }
 Observer::~Observer() = default;
@@ -270,8 +271,9 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
             input.subhalo.id, stars.size(), c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec, view.redshift));
 
     const KnotTable& table = state_->knotsOf(v, projected);
-    BinnedStars binned =
-        timed("bin", [&] { return bin(exec, stars, std::move(projected), padded.n * padded.n, table); });
+    BinnedStars& binned = state_->binned;
+    timed("bin", [&] { binned = bin(exec, stars, projected, padded.n * padded.n, table, std::move(binned.stars)); });
+    projected = {};  // its memory is wanted below
     MapResult m = timed("maps", [&] {
         return maps(exec, binned, table, doppler, view.redshift, g.wavelength, n, optics.pad(), v.plan.mask);
     });
@@ -295,7 +297,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     };
     g.flux = state_->cubeOf(v);
     // RUBIX's rescaling needs whole spectra.
-    g.maps.push_back(makeCube(exec, v.plan, lit, state_->rubix(), accumulateBlock, state_->workspace, g.flux));
+    g.maps.push_back(
+        makeCube(exec, v.plan, lit, binned.stars.size(), state_->rubix(), accumulateBlock, state_->workspace, g.flux));
 
     if (c.noise) {
         const StageTimer timer("noise");

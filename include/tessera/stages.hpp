@@ -119,7 +119,9 @@ struct BinnedStars {
     Buffer<std::uint64_t> start;    // [nSpaxels + 1] first star of each spaxel
     std::vector<DenseRange> dense;  // ascending
 };
-BinnedStars bin(Host, const Stars&, Projected&&, std::size_t nSpaxels, const KnotTable&);
+// memory: of earlier records, to be used again.
+BinnedStars bin(Host, const Stars&, const Projected&, std::size_t nSpaxels, const KnotTable&,
+                Buffer<StarRecord>&& memory = {});
 // Leaves out the spaxels without stars: start becomes that of the others, whose numbers are returned.
 std::vector<std::uint32_t> keepLit(BinnedStars&);
 

@@ -1,5 +1,6 @@
 #include "tessera/core/memory.hpp"
 
+#include <cstdint>
 #include <cstdlib>
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -8,24 +9,45 @@
 namespace tessera::detail {
 
 namespace {
+
 constexpr std::size_t hugePage = std::size_t(2) << 20, hugeFrom = 4 * hugePage;
+
+std::size_t rounded(std::size_t bytes, std::size_t unit) {
+    return (bytes + unit - 1) / unit * unit;
 }
 
+}  // namespace
+
+// Columns of stars and cubes are written once all over: huge pages make that first touch several times faster, and spare
+// the look-up of an address in a sort's thousands of places. They are mapped here, so that memory that is released goes
+// back to the system at once.
 void* allocate(std::size_t bytes) {
-    // Columns of stars and cubes are written once all over: huge pages make that first touch several times faster, and
-    // spare the look-up of an address in a sort's thousands of places.
-    const bool huge = bytes >= hugeFrom;
-    const std::size_t alignment = huge ? hugePage : bufferAlignment;
-    if (bytes > std::numeric_limits<std::size_t>::max() - alignment) throw std::bad_alloc();
-    void* p = std::aligned_alloc(alignment, (bytes + bufferAlignment - 1) / bufferAlignment * bufferAlignment);
-    if (p == nullptr) throw std::bad_alloc();
+    if (bytes > std::numeric_limits<std::size_t>::max() - 2 * hugePage) throw std::bad_alloc();
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (huge) madvise(p, bytes, MADV_HUGEPAGE);  // advice: where it is refused, pages are small
+    if (bytes >= hugeFrom) {
+        const std::size_t size = rounded(bytes, hugePage);
+        void* p = mmap(nullptr, size + hugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED) throw std::bad_alloc();
+        // Aligned within; what lies before and behind goes back.
+        const auto begin = reinterpret_cast<std::uintptr_t>(p), aligned = rounded(begin, hugePage);
+        if (aligned > begin) munmap(p, aligned - begin);
+        if (begin + hugePage > aligned) munmap(reinterpret_cast<void*>(aligned + size), begin + hugePage - aligned);
+        madvise(reinterpret_cast<void*>(aligned), size, MADV_HUGEPAGE);  // where it is refused, pages are small
+        return reinterpret_cast<void*>(aligned);
+    }
 #endif
+    void* p = std::aligned_alloc(bufferAlignment, rounded(bytes, bufferAlignment));
+    if (p == nullptr) throw std::bad_alloc();
     return p;
 }
 
-void release(void* p) noexcept {
+void release(void* p, [[maybe_unused]] std::size_t bytes) noexcept {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (bytes >= hugeFrom) {
+        munmap(p, rounded(bytes, hugePage));
+        return;
+    }
+#endif
     std::free(p);
 }
 

@@ -70,15 +70,16 @@ struct RunArgs {
 };
 
 // Spreads every star's four template weights over the four nodes of shift about its own (cubic Lagrange):
-// out[template][node] += mass weight lagrange, nodes at shift k step, k = firstNode, firstNode + 1, ...
+// out[template][node] += mass weight lagrange, nodes at shift k step, k = firstNode, firstNode + 1, ..., the first of
+// them at least one below every star's.
 struct ScatterArgs {
     const StarRecord* stars;
     std::size_t count;
     double inverseStep;
     int firstNode;
     int nAge, ageStep;
-    float* out;
-    std::size_t stride;  // floats from one template to the next
+    float* out;          // 64-byte aligned
+    std::size_t stride;  // floats from one template to the next, a multiple of 16
 };
 
 // What standardNormals() of physics/noise.hpp makes of seed, galaxy and view: the counter's upper half, and the key.

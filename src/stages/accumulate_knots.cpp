@@ -37,7 +37,7 @@ KnotWay::KnotWay(Host exec, const BinnedStars& stars, const KnotTable& table)
     : stars_(stars), table_(table), dense_(exec, stars, table) {
     std::size_t nodes = batchNodes;
     for (std::size_t d = 0; d < dense_.spaxels().size(); ++d) {
-        const std::size_t more = std::size_t(dense_.spaxels()[d].range.nodes);
+        const std::size_t more = paddedNodes(dense_.spaxels()[d].range);
         if (nodes + more > batchNodes) {
             batches_.push_back(d);
             nodes = 0;
@@ -84,27 +84,29 @@ void KnotWay::sum(Host exec, const WavelengthGrid& window, double scale, float* 
 #pragma omp for schedule(dynamic, 1) nowait
         for (std::size_t b = 0; b < batches; ++b) {
             const auto *first = dense_.spaxels().data() + batches_[b], *end = dense_.spaxels().data() + batches_[b + 1];
-            shift.clear();
-            for (const auto* d = first; d != end; ++d)
-                for (int n = 0; n < d->range.nodes; ++n)
-                    shift.push_back(double(d->range.firstNode + n) * table_.nodeStep);
-            const std::size_t nodes = shift.size(), columns = (nodes + 15) / 16 * 16 + 16;  // not a power of two
-            if (coefficients.size() < templates * columns) coefficients = Buffer<float>(templates * columns);
-            if (sums.size() < nodes * sumStride) sums = Buffer<float>(nodes * sumStride);
-            std::fill_n(coefficients.data(), templates * columns, 0.0F);
+            // A spaxel's columns begin at a multiple of 16, as scatter() wants them.
+            std::size_t columns = 0;
+            for (const auto* d = first; d != end; ++d) columns += paddedNodes(d->range);
+            const std::size_t rowStride = columns + 16;  // not a power of two
+            if (coefficients.size() < templates * rowStride) coefficients = Buffer<float>(templates * rowStride);
+            if (sums.size() < columns * sumStride) sums = Buffer<float>(columns * sumStride);
+            std::fill_n(coefficients.data(), templates * rowStride, 0.0F);
             std::size_t column = 0;
             for (const auto* d = first; d != end; ++d) {
-                dense_.add(std::size_t(d - dense_.spaxels().data()), coefficients.data() + column, columns);
-                column += std::size_t(d->range.nodes);
+                dense_.add(std::size_t(d - dense_.spaxels().data()), coefficients.data() + column, rowStride);
+                column += paddedNodes(d->range);
             }
-            multiply(false, true, knots.count, nodes, templates, common.flux, common.fluxStride, coefficients.data(),
-                     columns, sums.data(), sumStride);
+            multiply(false, true, knots.count, columns, templates, common.flux, common.fluxStride, coefficients.data(),
+                     rowStride, sums.data(), sumStride);
             column = 0;
             for (const auto* d = first; d != end; ++d) {
+                shift.clear();
+                for (int n = 0; n < d->range.nodes; ++n)
+                    shift.push_back(double(d->range.firstNode + n) * table_.nodeStep);
                 args.out = out + d->spaxel * stride;
-                kernels.spectrumOfNodes(args, {sums.data() + column * sumStride, std::size_t(d->range.nodes), sumStride,
-                                               shift.data() + column});
-                column += std::size_t(d->range.nodes);
+                kernels.spectrumOfNodes(args,
+                                        {sums.data() + column * sumStride, shift.size(), sumStride, shift.data()});
+                column += paddedNodes(d->range);
             }
         }
 #pragma omp for schedule(dynamic, 8)

@@ -7,6 +7,10 @@
 
 namespace tessera {
 
+inline std::size_t paddedNodes(const DenseRange& r) {
+    return (std::size_t(r.nodes) + 15) / 16 * 16;
+}
+
 // A dense spaxel's coefficients [template][node], summed over its stars.
 class DenseCoefficients {
 public:
@@ -18,7 +22,7 @@ public:
     };
     const std::vector<Spaxel>& spaxels() const { return spaxels_; }
     bool isDense(std::size_t spaxel) const { return dense_[spaxel] != 0; }
-    // out[template * stride + node], zero before.
+    // out[template * stride + node], zero before; 64-byte aligned, stride a multiple of 16.
     void add(std::size_t denseIndex, float* out, std::size_t stride) const;
 
 private:

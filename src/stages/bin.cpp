@@ -83,25 +83,39 @@ void place(const Stars& stars, const Projected& p, const KnotTable& table, std::
     }
 }
 
-// Stable sort of a spaxel's stars by their bin of shifts.
+// Stable sort of a spaxel's stars by their bin of shifts: by counting.
 class ShiftSort {
 public:
-    explicit ShiftSort(const KnotTable& table) : first_(table.shiftMin), step_(float(table.shiftStep)) {}
+    explicit ShiftSort(const KnotTable& table)
+        : first_(table.shiftMin), step_(float(table.shiftStep)), place_(binOf(table.shiftMax) + 2) {}
 
     void operator()(StarRecord* stars, std::size_t n) {
         if (n < 2) return;
-        keys_.resize(n);
-        for (std::size_t k = 0; k < n; ++k)
-            keys_[k] = std::uint64_t((stars[k].shift - first_) / step_) << 32 | std::uint64_t(k);
-        if (std::is_sorted(keys_.begin(), keys_.end())) return;
-        std::sort(keys_.begin(), keys_.end());
+        bins_.resize(n);
+        std::uint32_t least = std::numeric_limits<std::uint32_t>::max(), most = 0;
+        bool sorted = true;
+        for (std::size_t k = 0; k < n; ++k) {
+            const std::uint32_t bin = binOf(stars[k].shift);
+            sorted = sorted && (k == 0 || bin >= bins_[k - 1]);
+            least = std::min(least, bin);
+            most = std::max(most, bin);
+            bins_[k] = bin;
+        }
+        if (sorted) return;
+        std::fill(place_.begin() + least, place_.begin() + most + 2, 0U);
+        for (const std::uint32_t bin : bins_) ++place_[bin + 1];
+        for (std::uint32_t bin = least; bin < most; ++bin) place_[bin + 1] += place_[bin];
         copy_.assign(stars, stars + n);
-        for (std::size_t k = 0; k < n; ++k) stars[k] = copy_[keys_[k] & 0xffffffffU];
+        for (std::size_t k = 0; k < n; ++k) stars[place_[bins_[k]]++] = copy_[k];
     }
 
 private:
+    std::uint32_t binOf(float shift) const { return std::uint32_t((shift - first_) / step_); }
+
     float first_, step_;
-    std::vector<std::uint64_t> keys_;  // (bin, place before)
+    std::vector<std::uint32_t>
+        place_;  // [bin] of its next star; used between the least and the largest bin of a spaxel
+    std::vector<std::uint32_t> bins_;
     std::vector<StarRecord> copy_;
 };
 
@@ -117,17 +131,18 @@ DenseRange nodesOf(const KnotTable& table, const StarRecord* stars, std::uint64_
 
 }  // namespace
 
-BinnedStars bin(Host exec, const Stars& stars, Projected&& projected, std::size_t nSpaxels, const KnotTable& table) {
+BinnedStars bin(Host exec, const Stars& stars, const Projected& p, std::size_t nSpaxels, const KnotTable& table,
+                Buffer<StarRecord>&& memory) {
     if (stars.size() >= std::numeric_limits<std::uint32_t>::max())
         throw Error("a galaxy of " + std::to_string(stars.size()) +
                     " stars on one rank: at most 4294967294 are supported");
-    const Projected p = std::move(projected);
     const int threads = threadsOf(exec);
     const std::size_t parts = std::size_t(threads);
     Places places = count(parts, p.spaxel, nSpaxels);
 
     BinnedStars b;
-    b.stars = Buffer<StarRecord>(p.inside);
+    b.stars = std::move(memory);
+    b.stars.reshape(p.inside);
     b.start = std::move(places.start);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (std::size_t t = 0; t < parts; ++t) {

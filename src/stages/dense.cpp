@@ -9,10 +9,6 @@ namespace tessera {
 namespace {
 // Spaxels of more stars than this are summed by all threads, in parts of this length whatever their number.
 constexpr std::size_t part = std::size_t(1) << 17;
-
-std::size_t paddedNodes(const DenseRange& r) {
-    return (std::size_t(r.nodes) + 15) / 16 * 16;
-}
 }  // namespace
 
 DenseCoefficients::DenseCoefficients(Host exec, const BinnedStars& stars, const KnotTable& table)

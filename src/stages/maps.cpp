@@ -35,7 +35,7 @@ public:
                 const double stretch = std::exp(first_ + double(i) * step);
                 const double low = integral(t, y, cumulative, bandLow / stretch);
                 const double high = integral(t, y, cumulative, bandHigh / stretch);
-                light_[k * nodes_ + i] = stretch * (high - low) / (1 + redshift);
+                light_[k * nodes_ + i] = float(stretch * (high - low) / (1 + redshift));
             }
         }
     }
@@ -45,9 +45,9 @@ public:
         const double u = std::max(0.0, (double(s.shift) - first_) / step);
         const std::size_t i = std::min(std::size_t(u), nodes_ - 2);
         const double f = u - double(i), fz = s.zFraction, fa = s.ageFraction;
-        const double* row = light_.data() + std::size_t(s.corner) * nodes_ + i;
+        const float* row = light_.data() + std::size_t(s.corner) * nodes_ + i;
         const std::size_t a = std::size_t(nAge_) * nodes_, z = std::size_t(nZ_) * nodes_;
-        const auto at = [&](const double* p) { return p[0] + f * (p[1] - p[0]); };
+        const auto at = [&](const float* p) { return double(p[0]) + f * (double(p[1]) - double(p[0])); };
         const double lower = at(row) + fa * (at(row + a) - at(row)),
                      upper = at(row + z) + fa * (at(row + z + a) - at(row + z));
         return double(s.mass) * (lower + fz * (upper - lower));
@@ -70,7 +70,7 @@ private:
     int nAge_, nZ_;
     double first_;
     std::size_t nodes_;
-    std::vector<double> light_;  // [template][node]
+    std::vector<float> light_;  // [template][node]
 };
 
 struct Total {

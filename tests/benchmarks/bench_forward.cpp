@@ -83,6 +83,7 @@ void observeAll(Case& one, bool counted, std::array<std::size_t, 3>& shape) {
         }
     });
     shape = {cube.flux.ny, cube.flux.nx, cube.flux.nLambda};
+    one.observer->recycle(std::move(cube));
     if (!counted) return;
     one.seconds.push_back(time);
     std::string line;

@@ -15,7 +15,7 @@ namespace tessera {
 namespace detail {
 inline constexpr std::size_t bufferAlignment = 64;
 void* allocate(std::size_t bytes);  // bytes > 0; std::bad_alloc where there is no memory
-void release(void*) noexcept;
+void release(void*, std::size_t bytes) noexcept;
 }  // namespace detail
 
 template <class T>
@@ -26,29 +26,41 @@ public:
     static constexpr std::size_t alignment = detail::bufferAlignment;
 
     Buffer() = default;
-    explicit Buffer(std::size_t n) : size_(n) {
+    explicit Buffer(std::size_t n) : size_(n), capacity_(n) {
         if (n > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
         if (n != 0) data_ = static_cast<T*>(detail::allocate(n * sizeof(T)));
     }
     Buffer(std::size_t n, T value) : Buffer(n) {
         for (std::size_t i = 0; i < n; ++i) data_[i] = value;
     }
-    Buffer(Buffer&& o) noexcept : data_(std::exchange(o.data_, nullptr)), size_(std::exchange(o.size_, 0)) {}
+    Buffer(Buffer&& o) noexcept
+        : data_(std::exchange(o.data_, nullptr)),
+          size_(std::exchange(o.size_, 0)),
+          capacity_(std::exchange(o.capacity_, 0)) {}
     Buffer& operator=(Buffer&& o) noexcept {
         std::swap(data_, o.data_);
         std::swap(size_, o.size_);
+        std::swap(capacity_, o.capacity_);
         return *this;
     }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     ~Buffer() {
-        if (data_) detail::release(data_);
+        if (data_) detail::release(data_, capacity_ * sizeof(T));
     }
 
     Buffer clone() const {
         Buffer b(size_);
         if (size_ != 0) std::memcpy(static_cast<void*>(b.data_), data_, size_ * sizeof(T));
         return b;
+    }
+    // n values of any content, in the memory that is there where it suffices.
+    void reshape(std::size_t n) {
+        if (n > capacity_) {
+            *this = Buffer();  // first, so that old and new memory are not there at once
+            *this = Buffer(n);
+        }
+        size_ = n;
     }
     // Forgets what lies behind the first n values; the memory stays owned.
     void shrink(std::size_t n) noexcept { size_ = n < size_ ? n : size_; }
@@ -68,7 +80,7 @@ public:
 
 private:
     T* data_ = nullptr;
-    std::size_t size_ = 0;
+    std::size_t size_ = 0, capacity_ = 0;
 };
 
 }  // namespace tessera

@@ -39,6 +39,11 @@ TESSERA_HD void dopplerShiftAdjoint(T vLos, T& vLosBar, T shiftBar, Doppler kind
 template <class T>
 TESSERA_HD T velocityOfShift(T shift, Doppler kind = Doppler::relativistic) {
     using std::expm1, std::tanh;
+    if (kind == Doppler::relativistic && shift < T(0.02) && shift > T(-0.02)) {
+        const T s2 = shift * shift;
+        return T(units::c_km_s) * shift *
+               (T(1) + s2 * (T(-1. / 3) + s2 * (T(2. / 15) + s2 * (T(-17. / 315) + s2 * T(62. / 2835)))));
+    }
     return T(units::c_km_s) *
            (kind == Doppler::relativistic ? tanh(shift) : (kind == Doppler::classical ? expm1(shift) : shift));
 }
