@@ -13,7 +13,9 @@ namespace tessera {
 // Component of the nearest periodic image: d - L round(d / L). box 0: not periodic. [any length unit]
 template <class T>
 TESSERA_HD T nearestImage(T d, double box) {
-    return box > 0 ? d - T(box) * T(std::round(d / T(box))) : d;
+    const T half = T(0.5 * box);
+    if (!(box > 0) || (d > -half && d < half)) return d;  // most are, and round() is slow
+    return d - T(box) * T(std::round(d / T(box)));
 }
 template <class T>
 TESSERA_HD Vec3<T> nearestImage(const Vec3<T>& d, double box) {
