@@ -1,4 +1,5 @@
 tessera_test(physics)
+tessera_test(kernels)
 tessera_test(instrument SOURCES test_instrument.cpp oracle.cpp)
 tessera_test(accumulate SOURCES test_accumulate.cpp oracle.cpp)
 tessera_test(pipeline SOURCES test_pipeline.cpp oracle.cpp)
