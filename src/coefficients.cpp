@@ -1,12 +1,14 @@
 #include "coefficients.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "simd/kernels.hpp"
+#include "stages/nodes.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/cache.hpp"
 
@@ -25,11 +27,12 @@ std::string keyOf(const Config& c, const SspLibrary& library, double redshift, c
                   const KnotTable& t) {
     std::string lsf = "none";
     if (c.lsf) {
-        lsf = fmt::format("{} {} {} {} {}", c.lsf->fwhm.value_or(0), c.lsf->sigma.value_or(0),
-                          c.lsf->resolution.value_or(0), c.lsf->table, c.lsf->subtractLibrary);
+        lsf = fmt::format("{} {} {} [{}] {} {}", c.lsf->fwhm.value_or(0), c.lsf->sigma.value_or(0),
+                          c.lsf->resolution.value_or(0), fmt::join(c.lsf->fwhmPolynomial, " "), c.lsf->table,
+                          c.lsf->subtractLibrary);
     }
     return fmt::format(
-        "nodes 1; library {}; redshift {}; medium {}; grid {} {} {} {}; lsf {}; shifts {} {}; accuracy {}; {} {}",
+        "nodes 2; library {}; redshift {}; medium {}; grid {} {} {} {}; lsf {}; shifts {} {}; accuracy {}; {} {}",
         library.sha256, redshift, c.telescope.medium, g.edge(0), g.step, g.size, g.log, lsf, t.shiftMin, t.shiftMax,
         c.spectra.accuracy, simd::kernels().name, processor());
 }
@@ -44,7 +47,7 @@ std::optional<Findings> readFindings(const std::string& key) {
     try {
         const auto json = nlohmann::json::parse(*text);
         const Findings f{json.at("node_step"), json.at("error"), json.at("stars_per_node")};
-        if (f.step >= 0 && f.step < 1 && f.starsPerNode > 0) return f;
+        if (f.step >= 0 && f.step <= widestNodeStep && f.starsPerNode > 0) return f;
     } catch (const nlohmann::json::exception&) {
         // made anew below
     }

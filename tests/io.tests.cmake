@@ -6,3 +6,4 @@ tessera_test(snapshot_rubix)
 tessera_test(snapshot_malformed SOURCES test_snapshot_malformed.cpp snapshot_tree.cpp)
 tessera_test(fuzz_snapshot SOURCES fuzz_snapshot.cpp snapshot_tree.cpp LIBRARIES ${CMAKE_DL_LIBS})
 set_target_properties(test_fuzz_snapshot PROPERTIES ENABLE_EXPORTS ON)  # function names in its crash reports
+tessera_test(cache)

@@ -89,7 +89,7 @@ struct NormalsKey {
 
 struct Kernels {
     const char* name;
-    // out[i] = log10 in[i] of normal positive floats to 2 ulp; -inf of 0, NaN of negative numbers
+    // out[i] = log10 in[i] of normal positive floats to 4 ulp; -inf of 0, NaN of negative numbers
     void (*log10)(const float* in, float* out, std::size_t n);
     void (*spectrum)(const SpectrumArgs&);
     void (*spectrumOfNodes)(const SpectrumArgs&, const NodeSumArgs&);

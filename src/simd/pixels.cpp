@@ -18,12 +18,16 @@ void blend(const float* row0, const float* row1, double f0, double f1, float* ou
     }
 }
 
+// Stars are first summed among themselves in blocks of this length: added one by one to the sum of all that came before,
+// the faint ones would be rounded away.
+constexpr std::size_t blockStars = 256;
+
 template <int U>
-void sumPixels(const RunArgs& a, std::size_t pixel) {
+void sumPixels(const RunArgs& a, std::size_t first, std::size_t end, std::size_t pixel) {
     Vf acc[U];
-    for (int u = 0; u < U; ++u) acc[u] = load(a.out + pixel + std::size_t(u) * W);
+    for (int u = 0; u < U; ++u) acc[u] = 0;
     const std::size_t ageStep = std::size_t(a.ageStep) * a.stride, zStep = std::size_t(a.nAge) * a.stride;
-    for (std::size_t i = 0; i < a.count; ++i) {
+    for (std::size_t i = first; i < end; ++i) {
         const StarRecord& s = a.stars[i];
         const float m = s.mass * a.scale, z1 = m * s.zFraction, z0 = m - z1;
         const float w01 = z0 * s.ageFraction, w11 = z1 * s.ageFraction;
@@ -42,7 +46,11 @@ void sumPixels(const RunArgs& a, std::size_t pixel) {
             acc[u] += offset * slope;
         }
     }
-    for (int u = 0; u < U; ++u) acc[u].copy_to(a.out + pixel + std::size_t(u) * W, stdx::element_aligned);
+    for (int u = 0; u < U; ++u) {
+        float* to = a.out + pixel + std::size_t(u) * W;
+        acc[u] += load(to);
+        acc[u].copy_to(to, stdx::element_aligned);
+    }
 }
 
 }  // namespace
@@ -105,10 +113,13 @@ void transpose(const float* in, std::size_t inStride, std::size_t rows, std::siz
 }
 
 void sumRunAtPixels(const RunArgs& a) {
-    std::size_t j = 0;
-    for (; j + 8 * W <= a.lanes; j += 8 * W) sumPixels<8>(a, j);
-    for (; j + 4 * W <= a.lanes; j += 4 * W) sumPixels<4>(a, j);
-    for (; j < a.lanes; j += W) sumPixels<1>(a, j);
+    for (std::size_t first = 0; first < a.count; first += blockStars) {
+        const std::size_t end = first + blockStars < a.count ? first + blockStars : a.count;
+        std::size_t j = 0;
+        for (; j + 8 * W <= a.lanes; j += 8 * W) sumPixels<8>(a, first, end, j);
+        for (; j + 4 * W <= a.lanes; j += 4 * W) sumPixels<4>(a, first, end, j);
+        for (; j < a.lanes; j += W) sumPixels<1>(a, first, end, j);
+    }
 }
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

@@ -6,6 +6,7 @@
 #include "stages/accumulator.hpp"
 #include "stages/blas.hpp"
 #include "stages/blocks.hpp"
+#include "stages/nodes.hpp"
 
 namespace tessera {
 
@@ -22,8 +23,9 @@ struct KnotRange {
 // Of the table's knots those that a window needs under every shift.
 KnotRange knotsOf(const KnotTable& table, const WavelengthGrid& window) {
     const auto& x = table.position;
-    const double left = window.edge(0) * std::exp(-double(table.shiftMax)),
-                 right = window.edge(double(window.size)) * std::exp(-double(table.shiftMin));
+    const double margin = nodesBeyond * table.nodeStep,
+                 left = window.edge(0) * std::exp(-double(table.shiftMax) - margin),
+                 right = window.edge(double(window.size)) * std::exp(margin - double(table.shiftMin));
     std::size_t first = std::size_t(std::upper_bound(x.begin(), x.end(), left) - x.begin());
     first = first > 0 ? first - 1 : 0;
     const std::size_t last =

@@ -26,7 +26,7 @@ public:
     void add(std::size_t denseIndex, float* out, std::size_t stride) const;
 
 private:
-    void scatter(std::size_t begin, std::size_t end, int firstNode, float* out, std::size_t stride) const;
+    void scatter(const DenseRange&, float* out, std::size_t stride) const;
 
     const BinnedStars& stars_;
     const KnotTable& table_;

@@ -19,8 +19,9 @@ BinnedStars sampleStars(const KnotTable& table, std::size_t nSpaxels, std::size_
         return float(state >> 8U) * 0x1p-24F;
     };
     const int firstNode = int(std::ceil(double(table.shiftMin) / table.nodeStep));
-    const float low = float(firstNode * table.nodeStep),
-                range = std::min(float(double(nodes - 3) * table.nodeStep), table.shiftMax - low);
+    // Between the second node and the last but two, away from them by more than a float's rounding.
+    const float low = float((firstNode + 0.25) * table.nodeStep),
+                range = std::clamp(table.shiftMax - low, 0.0F, float((nodes - 3.5) * table.nodeStep));
     for (std::size_t s = 0; s <= nSpaxels; ++s) b.start[s] = s * count;
     for (std::size_t i = 0; i < b.stars.size(); ++i) {
         const int age = int(uniform() * float(std::max(1, table.nAge - 1))),

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "simd/kernels.hpp"
 #include "stages/accumulator.hpp"
@@ -9,6 +10,9 @@ namespace tessera {
 namespace {
 // Spaxels of more stars than this are summed by all threads, in parts of this length whatever their number.
 constexpr std::size_t part = std::size_t(1) << 17;
+// Stars between the same four templates that are added to one float after the other, about: equal summands round the
+// same way again and again. They are counted by samples.
+constexpr std::uint32_t sampleOf = 8, mostOfCorner = 512;
 }  // namespace
 
 DenseCoefficients::DenseCoefficients(Host exec, const BinnedStars& stars, const KnotTable& table)
@@ -30,7 +34,7 @@ DenseCoefficients::DenseCoefficients(Host exec, const BinnedStars& stars, const 
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(dynamic, 1)
         for (std::size_t p = 0; p < parts; ++p) {
             std::fill_n(partial.data() + p * size, size, 0.0F);
-            scatter(r.begin + p * part, std::min<std::size_t>(r.begin + (p + 1) * part, r.end), r.firstNode,
+            scatter({r.begin + p * part, std::min<std::size_t>(r.begin + (p + 1) * part, r.end), r.firstNode, r.nodes},
                     partial.data() + p * size, stride);
         }
         giants_[d] = Buffer<float>(size);
@@ -43,24 +47,47 @@ DenseCoefficients::DenseCoefficients(Host exec, const BinnedStars& stars, const 
     }
 }
 
-void DenseCoefficients::scatter(std::size_t begin, std::size_t end, int firstNode, float* out,
-                                std::size_t stride) const {
+void DenseCoefficients::scatter(const DenseRange& r, float* out, std::size_t stride) const {
+    const std::size_t nodes = std::size_t(r.nodes), zStep = std::size_t(table_.zStep()),
+                      ageStep = std::size_t(table_.ageStep());
     simd::ScatterArgs args{};
-    args.stars = stars_.stars.data() + begin;
-    args.count = end - begin;
     args.inverseStep = 1 / table_.nodeStep;
-    args.firstNode = firstNode;
+    args.firstNode = r.firstNode;
     args.nAge = table_.zStep();
     args.ageStep = table_.ageStep();
     args.out = out;
     args.stride = stride;
-    simd::kernels().scatter(args);
+    std::vector<std::uint32_t> ofCorner(r.end - r.begin > mostOfCorner ? table_.templates() : 0, 0);
+    std::vector<float> before;  // [template][node] what has been taken out of `out`
+    const auto takeOut = [&](std::size_t t) {
+        for (std::size_t n = 0; n < nodes; ++n) before[t * nodes + n] += std::exchange(out[t * stride + n], 0.0F);
+    };
+    constexpr std::size_t block = 512;  // stays in the cache
+    for (std::size_t first = r.begin; first < r.end; first += block) {
+        args.stars = stars_.stars.data() + first;
+        args.count = std::min<std::size_t>(block, r.end - first);
+        simd::kernels().scatter(args);
+        if (ofCorner.empty()) continue;
+        for (std::size_t i = 0; i < args.count; i += sampleOf) {
+            const std::size_t corner = std::size_t(args.stars[i].corner);
+            if ((ofCorner[corner] += sampleOf) < mostOfCorner) continue;
+            ofCorner[corner] = 0;
+            if (before.empty()) before.resize(table_.templates() * nodes, 0.0F);
+            takeOut(corner);
+            if (ageStep > 0) takeOut(corner + ageStep);
+            if (zStep > 0) takeOut(corner + zStep);
+            if (ageStep > 0 && zStep > 0) takeOut(corner + zStep + ageStep);
+        }
+    }
+    if (before.empty()) return;
+    for (std::size_t t = 0; t < table_.templates(); ++t)
+        for (std::size_t n = 0; n < nodes; ++n) out[t * stride + n] += before[t * nodes + n];
 }
 
 void DenseCoefficients::add(std::size_t d, float* out, std::size_t stride) const {
     const DenseRange& r = spaxels_[d].range;
     if (giants_[d].empty()) {
-        scatter(r.begin, r.end, r.firstNode, out, stride);
+        scatter(r, out, stride);
         return;
     }
     const std::size_t from = paddedNodes(r);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "stages/nodes.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/doppler.hpp"
 #include "tessera/stages.hpp"
@@ -47,9 +48,10 @@ KnotTable knots(const SspLibrary& library, double redshift, const std::string& m
     const std::size_t all = library.nLambda();
     std::vector<double> x(all);
     for (std::size_t m = 0; m < all; ++m) x[m] = observed(library.wavelength[m], library.medium, medium, redshift);
-    // From the last knot that is left of the window under every shift to the first that is right of it.
-    const double left = window.edge(0) * std::exp(-double(shiftMax)),
-                 right = window.edge(double(window.size)) * std::exp(-double(shiftMin));
+    // From the last knot that is left of the window under every shift to the first that is right of it, those of nodes
+    // beyond the stars' included.
+    const double margin = nodesBeyond * widestNodeStep, left = window.edge(0) * std::exp(-double(shiftMax) - margin),
+                 right = window.edge(double(window.size)) * std::exp(margin - double(shiftMin));
     std::size_t first = std::size_t(std::upper_bound(x.begin(), x.end(), left) - x.begin());
     first = first > 0 ? first - 1 : 0;
     std::size_t last = std::size_t(std::lower_bound(x.begin(), x.end(), right) - x.begin());

@@ -5,6 +5,7 @@
 
 #include "simd/kernels.hpp"
 #include "stages/blocks.hpp"
+#include "stages/nodes.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
@@ -34,7 +35,7 @@ public:
 
     // Pixels [first, first + count) of the grid without its wings.
     void add(std::size_t first, std::size_t count, double node, double step, double t, std::vector<float>& worst,
-             std::vector<double>& sum) {
+             double* sum) {
         const std::size_t wide = count + 2 * radius_, lanes = table_.lanes;
         for (std::size_t k = 0; k < planes; ++k)
             average(first, wide, node + (k + 1 < planes ? double(k) - 1 : t) * step, exact_.data() + k * plane_);
@@ -92,12 +93,11 @@ double interpolationError(Host exec, const KnotTable& table, const WavelengthGri
     const std::size_t pixels = grid.size - 2 * (lsf ? lsf->radius : 0), templates = table.templates();
     const std::size_t tiles = (pixels + tilePixels - 1) / tilePixels;
     std::vector<float> worst(table.lanes, 0.0F);
-    std::vector<double> sum(table.lanes, 0.0);
+    std::vector<double> sums(tiles * table.lanes, 0.0);  // added up in order, whatever the number of threads
 #pragma omp parallel num_threads(threadsOf(exec))
     {
         TileError tile(table, grid, lsf);
         std::vector<float> myWorst(table.lanes, 0.0F);
-        std::vector<double> mySum(table.lanes, 0.0);
 #pragma omp for schedule(dynamic, 1)
         for (std::size_t i = 0; i < tiles; ++i)
             for (int k = 0; k < samples; ++k) {
@@ -106,17 +106,17 @@ double interpolationError(Host exec, const KnotTable& table, const WavelengthGri
                 const double node = table.shiftMin + at * (double(table.shiftMax) - double(table.shiftMin));
                 const std::size_t first = i * tilePixels;
                 tile.add(first, std::min(tilePixels, pixels - first), node, step, k % 2 ? 0.5 : 1.0 / 3, myWorst,
-                         mySum);
+                         sums.data() + i * table.lanes);
             }
 #pragma omp critical(tesseraInterpolationError)
-        for (std::size_t t = 0; t < table.lanes; ++t) {
-            worst[t] = std::max(worst[t], myWorst[t]);
-            sum[t] += mySum[t];
-        }
+        for (std::size_t t = 0; t < table.lanes; ++t) worst[t] = std::max(worst[t], myWorst[t]);
     }
     double largest = 0;
-    for (std::size_t t = 0; t < templates; ++t)
-        if (sum[t] > 0) largest = std::max(largest, double(worst[t]) / (sum[t] / double(pixels * samples)));
+    for (std::size_t t = 0; t < templates; ++t) {
+        double sum = 0;
+        for (std::size_t i = 0; i < tiles; ++i) sum += sums[i * table.lanes + t];
+        if (sum > 0) largest = std::max(largest, double(worst[t]) / (sum / double(pixels * samples)));
+    }
     return largest;
 }
 
@@ -126,18 +126,19 @@ NodeSpacing nodeSpacing(Host exec, const KnotTable& table, const WavelengthGrid&
                         double accuracy) {
     const std::size_t wings = lsf ? 2 * lsf->radius : 0;
     if (table.rubix || grid.size <= wings || table.size() < 2) return {};
-    constexpr double widest = 5e-4, narrowest = 1e-6;  // 150 and 0.3 km/s
     constexpr int trials = 6;
     const double allowed = 0.5 * accuracy * 0.75;
     double step = 1e-4;
-    for (int trial = 0; trial < trials && step >= narrowest; ++trial) {
+    NodeSpacing best;
+    for (int trial = 0; trial < trials && step >= narrowestNodeStep; ++trial) {
         const double error = interpolationError(exec, table, grid, lsf, step);
-        if (error <= allowed && (step == widest || error > 0.5 * allowed || trial > 2)) return {step, error};
+        if (error <= allowed && step > best.step) best = {step, error};
+        if (error <= allowed && (step == widestNodeStep || error > 0.5 * allowed || trial > 2)) break;
         // Between the second power of the step, where kinks of the spectra dominate, and the fourth.
         const double factor = error > 0 ? std::pow(allowed / error, error > allowed ? 0.5 : 0.4) * 0.97 : 5;
-        step = std::min(step * factor, widest);
+        step = std::min(step * factor, widestNodeStep);
     }
-    return {};
+    return best;
 }
 
 }  // namespace tessera
