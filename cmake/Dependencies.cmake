@@ -11,14 +11,14 @@ find_package(Eigen3 3.3 REQUIRED NO_MODULE)
 find_package(nlohmann_json 3.9 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
-# Products are called from many threads at once: an OpenBLAS without threads of its own is preferred, since others start
-# theirs with the program.
+# Products are called from many threads at once: the OpenBLAS that shares our OpenMP is preferred. Another one starts threads
+# of its own with the program, and the one without threads has to be called in turns (src/stages/blas.cpp).
 if(NOT TARGET BLAS::BLAS)
-  find_library(TESSERA_OPENBLAS_SERIAL openblas PATH_SUFFIXES openblas-serial NO_CMAKE_FIND_ROOT_PATH
-               NO_DEFAULT_PATH PATHS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE} /usr/lib64 /usr/lib)
-  if(TESSERA_OPENBLAS_SERIAL MATCHES "openblas-serial" AND NOT BLA_VENDOR)
+  find_library(TESSERA_OPENBLAS_OPENMP openblas NO_DEFAULT_PATH
+               PATHS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp /usr/lib64/openblas-openmp)
+  if(TESSERA_OPENBLAS_OPENMP AND NOT BLA_VENDOR)
     add_library(BLAS::BLAS UNKNOWN IMPORTED)
-    set_target_properties(BLAS::BLAS PROPERTIES IMPORTED_LOCATION "${TESSERA_OPENBLAS_SERIAL}")
+    set_target_properties(BLAS::BLAS PROPERTIES IMPORTED_LOCATION "${TESSERA_OPENBLAS_OPENMP}")
   else()
     find_package(BLAS REQUIRED)
   endif()

@@ -2,6 +2,8 @@
 
 #include <omp.h>
 
+#include <mutex>
+
 #include "tessera/core/error.hpp"
 
 extern "C" {
@@ -16,15 +18,30 @@ void sgemm_(const char* transA, const char* transB, const int* m, const int* n, 
 
 namespace tessera {
 
-void oneBlasThread() {
-    if (openblas_get_parallel == nullptr || openblas_set_num_threads == nullptr) return;
-    constexpr int pthreads = 1, openmp = 2;
-    static const int kind = [] {
-        const int k = openblas_get_parallel();
-        if (k == pthreads) openblas_set_num_threads(1);
-        return k;
+namespace {
+
+enum class BlasThreads { other, none, pthreads, openmp };
+
+BlasThreads blasThreads() {
+    static const BlasThreads kind = [] {
+        if (openblas_get_parallel == nullptr || openblas_set_num_threads == nullptr) return BlasThreads::other;
+        switch (openblas_get_parallel()) {
+            case 0:
+                return BlasThreads::none;
+            case 1:
+                openblas_set_num_threads(1);
+                return BlasThreads::pthreads;
+            default:
+                return BlasThreads::openmp;
+        }
     }();
-    if (kind == openmp) omp_set_num_threads(1);  // of this thread of the region only
+    return kind;
+}
+
+}  // namespace
+
+void oneBlasThread() {
+    if (blasThreads() == BlasThreads::openmp) omp_set_num_threads(1);  // of this thread of the region only
 }
 
 void multiply(bool transposeA, bool transposeB, std::size_t m, std::size_t n, std::size_t k, const float* a,
@@ -32,7 +49,18 @@ void multiply(bool transposeA, bool transposeB, std::size_t m, std::size_t n, st
     const int m_ = narrow<int>(m), n_ = narrow<int>(n), k_ = narrow<int>(k), lda_ = narrow<int>(lda),
               ldb_ = narrow<int>(ldb), ldc_ = narrow<int>(ldc);
     const float one = 1, zero = 0;
-    sgemm_(transposeA ? "T" : "N", transposeB ? "T" : "N", &m_, &n_, &k_, &one, a, &lda_, b, &ldb_, &zero, c, &ldc_);
+    const auto product = [&] {
+        sgemm_(transposeA ? "T" : "N", transposeB ? "T" : "N", &m_, &n_, &k_, &one, a, &lda_, b, &ldb_, &zero, c,
+               &ldc_);
+    };
+    // An OpenBLAS that was built without threads mixes up the buffers of two callers.
+    if (blasThreads() == BlasThreads::none) {
+        static std::mutex turn;
+        const std::lock_guard lock(turn);
+        product();
+    } else {
+        product();
+    }
 }
 
 }  // namespace tessera
