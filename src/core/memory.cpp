@@ -17,7 +17,7 @@ void* allocate(std::size_t bytes) {
     const bool huge = bytes >= hugeFrom;
     const std::size_t alignment = huge ? hugePage : bufferAlignment;
     if (bytes > std::numeric_limits<std::size_t>::max() - alignment) throw std::bad_alloc();
-    void* p = std::aligned_alloc(alignment, (bytes + bufferAlignment - 1) / bufferAlignment * bufferAlignment);
+    void* p = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
     if (p == nullptr) throw std::bad_alloc();
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (huge) madvise(p, bytes, MADV_HUGEPAGE);  // advice: where it is refused, pages are small
