@@ -11,12 +11,12 @@ PACKAGES=(
   # compiler and build
   build-essential g++ cmake ninja-build pkg-config git
   # MPI, parallel HDF5
-  libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools zlib1g-dev
+  libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools libdeflate-dev
   # libraries
   libboost-program-options-dev libfftw3-dev libcfitsio-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libeigen3-dev
   librandom123-dev libssl-dev
   # tests and benchmarks
-  catch2 fitsverify
+  catch2 fitsverify libbenchmark-dev
   # Python for figures and tests, in a virtual environment
   python3 python3-venv
 )

@@ -9,12 +9,14 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "progress.hpp"
+#include "run_galaxy.hpp"
+#include "run_io.hpp"
 #include "run_plan.hpp"
 #include "run_reports.hpp"
-#include "tessera/centre.hpp"
 #include "tessera/comm/comm.hpp"
 #include "tessera/core/version.hpp"
 #include "tessera/io/cube_file.hpp"
@@ -51,19 +53,21 @@ public:
             writer_->suspend();
     }
 
-    // A call of every rank, also of one that has nothing to write: each does its writing while the others wait.
+    // Writes with f(writer) where there is something to write. A call of every rank: ranks take turns, and a rank alone
+    // writes behind.
     template <class F>
-    void inTurn(bool mine, F write) {
+    void write(RunIo& io, bool mine, F f) {
         if (world_.size() == 1) {
-            if (mine) write(*writer_);
+            if (mine) io.behind([this, f = std::move(f)] { f(*writer_); });
             return;
         }
         for (int turn = 0; turn < world_.size(); ++turn) {
-            if (mine && turn == world_.rank()) {
-                writer_->resume();
-                write(*writer_);
-                writer_->suspend();
-            }
+            if (mine && turn == world_.rank())
+                io.now([&] {
+                    writer_->resume();
+                    f(*writer_);
+                    writer_->suspend();
+                });
             world_.barrier();
         }
     }
@@ -100,43 +104,6 @@ FitsOptions fitsOptions(const Config& c) {
     return o;
 }
 
-// The stars of a galaxy and where its centre is.
-struct Galaxy {
-    Stars stars;
-    GalaxyInput input;
-    double mass = 0;      // [Msun] initial mass of its stars
-    std::string skipped;  // why it is not observed; empty: it is
-};
-
-Galaxy readGalaxy(const RunPlan& plan, const Subhalo& subhalo) {
-    Galaxy g;
-    g.input.subhalo = subhalo;
-    g.input.boxSize = plan.snapshot->info().boxSize;
-    const std::uint64_t fewest = plan.config.galaxies.minStars;
-    const auto tooFew = [&](std::uint64_t n) {
-        if (n < fewest)
-            g.skipped = fmt::format("skipped: {} stars, fewer than {}", n, fewest);
-        else if (n == 0 && plan.named)
-            throw Error(fmt::format("subhalo {}: has no stars", subhalo.id));
-        else if (n == 0)
-            g.skipped = "skipped: no stars";
-        return !g.skipped.empty();
-    };
-    if (tooFew(subhalo.stars.count)) return g;
-    try {
-        g.stars = plan.snapshot->readStars(subhalo.stars);
-    } catch (const Error& e) {
-        throw Error(fmt::format("subhalo {}: {}", subhalo.id, e.what()), e.where());
-    }
-    if (tooFew(g.stars.size())) return g;  // wind particles are gone now
-    for (const float m : g.stars.mass) g.mass += m;
-    if (plan.config.galaxies.centre)
-        g.input.centre = *plan.config.galaxies.centre * plan.snapshot->info().lengthUnit;
-    else
-        g.input.centre = subhalo.position ? *subhalo.position : densestPoint(g.stars);
-    return g;
-}
-
 // A row of the catalogue for a galaxy that is not observed.
 GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, std::size_t view, const std::string& status) {
     GalaxyReport r;
@@ -154,17 +121,22 @@ GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, std::size_t vie
     return r;
 }
 
-std::optional<GalaxyCube> observeView(Observer& observer, const RunPlan& plan, const Galaxy& g, std::size_t view,
-                                      RowOfRun& row) {
+// The cube's memory goes back to the observer when it has been written, from whichever thread that is.
+std::shared_ptr<const GalaxyCube> observeView(Observer& observer, const RunPlan& plan, const Galaxy& g,
+                                              std::size_t view, RowOfRun& row) {
     if (!g.skipped.empty()) {
         row.report = skippedReport(plan, g, view, g.skipped);
         return {};
     }
     try {
-        GalaxyCube cube = observer.observe(g.stars, g.input, view);
-        row.report = cube.report;
-        spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {:.2f} s", cube.report.subhalo, view,
-                     cube.report.nStarsInField, cube.report.nStars, cube.report.seconds);
+        const std::shared_ptr<const GalaxyCube> cube(new GalaxyCube(observer.observe(g.stars, g.input, view)),
+                                                     [&observer](GalaxyCube* c) {
+                                                         observer.recycle(std::move(*c));
+                                                         delete c;
+                                                     });
+        row.report = cube->report;
+        spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {:.2f} s", cube->report.subhalo, view,
+                     cube->report.nStarsInField, cube->report.nStars, cube->report.seconds);
         return cube;
     } catch (const EmptyField& e) {
         if (plan.named) throw;
@@ -208,28 +180,31 @@ ExitCode run(const Config& config, const RunOptions& options) {
     Observer observer(Host{plan.config.resources.threads}, plan.config, plan.library, plan.cosmology, plan.tables);
     {
         Progress progress(galaxies * views, "cubes", options.progress && !options.quiet && world.rank() == 0);
+        RunIo io(plan, world);
         for (std::size_t round = 0; round < rounds; ++round) {
             const std::size_t mine = round * ranks + std::size_t(world.rank());
             std::optional<Galaxy> galaxy;
-            if (mine < galaxies) galaxy = readGalaxy(plan, plan.galaxies[mine]);
+            if (mine < galaxies) galaxy = io.nextGalaxy();
             for (std::size_t view = 0; view < views; ++view) {
-                std::optional<GalaxyCube> cube;
+                std::shared_ptr<const GalaxyCube> cube;
                 if (galaxy) {
                     RowOfRun& row = rows.emplace_back();
                     row.place = mine * views + view;
                     row.mass = galaxy->mass;
                     cube = observeView(observer, plan, *galaxy, view, row);
                 }
-                file.inTurn(cube.has_value(), [&](CubeFileWriter& writer) {
+                file.write(io, cube != nullptr, [&plan, view, cube](CubeFileWriter& writer) {
                     writer.write(*cube);
                     if (plan.config.output.fits)
                         writeFits(plan.fitsPath(cube->report.subhalo, view), *cube, fitsOptions(plan.config));
                 });
-                if (cube) observer.recycle(std::move(*cube));
                 const std::size_t inRound = std::min(ranks, galaxies - round * ranks);
-                progress.update(round * ranks * views + (view + 1) * inRound);
+                const std::size_t done = round * ranks * views + (view + 1) * inRound;
+                if (done == galaxies * views) io.finish();
+                progress.update(done);
             }
         }
+        io.finish();
     }
     rows = gatherRows(world, rows);
     std::vector<GalaxyReport> catalogue;

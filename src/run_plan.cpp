@@ -127,11 +127,25 @@ double RunPlan::outputBytes() const {
     return cubeBytes() * double(galaxies.size()) * double(config.views.size());
 }
 
-double RunPlan::memoryBytes() const {
-    constexpr double perStar = 150, fixed = 300e6;  // [byte] docs/performance.md
+namespace {
+
+double mostStars(const std::vector<Subhalo>& galaxies) {
     std::uint64_t most = 0;
     for (const Subhalo& g : galaxies) most = std::max(most, g.stars.count);
-    return cubeBytes() + perStar * double(most) + fixed;
+    return double(most);
+}
+
+}  // namespace
+
+double RunPlan::memoryBytes() const {
+    constexpr double perStar = 150, fixed = 300e6;  // [byte] docs/performance.md
+    return cubeBytes() + perStar * mostStars(galaxies) + fixed;
+}
+
+double RunPlan::overlapBytes() const {
+    constexpr double perStar = 56;  // [byte] as read
+    if (galaxies.size() * config.views.size() < 2) return 0;
+    return cubeBytes() + (galaxies.size() > 1 ? perStar * mostStars(galaxies) : 0);
 }
 
 std::string RunPlan::fitsPath(std::int64_t subhalo, std::size_t view) const {
@@ -164,7 +178,7 @@ std::string describe(const RunPlan& plan) {
                         c.noise ? " with variance" : "", bytesText(plan.cubeBytes()));
     text += fmt::format("output:     {}, {} before compression{}\n", c.output.path, bytesText(plan.outputBytes()),
                         c.output.fits ? ", and as much in FITS files" : "");
-    text += fmt::format("memory:     about {} per rank\n", bytesText(plan.memoryBytes()));
+    text += fmt::format("memory:     about {} per rank\n", bytesText(plan.memoryBytes() + plan.overlapBytes()));
     for (const auto& notes : {plan.notes, info.notes})
         for (const std::string& note : notes) text += fmt::format("note:       {}\n", note);
     return text;

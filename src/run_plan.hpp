@@ -28,6 +28,8 @@ struct RunPlan {
     double cubeBytes() const;    // of one cube in memory, its variance included
     double outputBytes() const;  // of all cubes, before compression
     double memoryBytes() const;  // estimate of the largest galaxy's peak
+    // What reading the next galaxy meanwhile and writing the last cube behind need beyond that.
+    double overlapBytes() const;
     std::string fitsPath(std::int64_t subhalo, std::size_t view) const;
 };
 

@@ -5,6 +5,7 @@ add_test(NAME layers COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/python.sh "${Python3_EX
 set_tests_properties(layers PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120 LABELS python)
 
 tessera_python_test(analysis ../analysis/tests/test_analysis.py)
+tessera_python_test(analysis_benchmarks ../analysis/tests/test_benchmarks.py)
 
 # One source a public header, which includes it twice and nothing before it: it must bring all it needs.
 file(GLOB_RECURSE TESSERA_HEADERS CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include

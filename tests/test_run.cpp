@@ -51,6 +51,19 @@ void succeeds(const Outcome& o) {
     REQUIRE(o.code == 0);
 }
 
+// Its first star has a negative mass.
+void damageSubhalo1(const Workshop& w) {
+    const auto lengths =
+        h5::File::openRead(w.groups(0)).root().dataset("Subhalo/SubhaloLenType").readAll<std::int32_t>();
+    const hsize_t first = hsize_t(lengths[4]);  // stars of subhalo 0 come first
+    const hsize_t rows = h5::File::openRead(w.chunk(0)).root().dataset("PartType4/Masses").rows();
+    const float bad = -1;
+    h5::File::openReadWrite(first < rows ? w.chunk(0) : w.chunk(1))
+        .root()
+        .dataset("PartType4/GFM_InitialMass")
+        .writeRows(first < rows ? first : first - rows, 1, &bad);
+}
+
 }  // namespace
 
 TEST_CASE("1, 2 and 3 ranks write the same") {
@@ -80,20 +93,37 @@ TEST_CASE("1, 2 and 3 ranks write the same") {
     CHECK(w.outputs() == std::vector<std::string>{"1.hdf5", "2.hdf5", "3.hdf5"});
 }
 
+TEST_CASE("reading ahead and writing behind give what taking turns gives") {
+    Workshop w;
+    w.config["galaxies"] = {{"subhalos", {2, 0, 3, 1}}, {"min_stars", 50}};
+    w.config["view"] = {{{"redshift", 0.05}}, {{"redshift", 0.08}, {"orientation", "edge-on"}}};
+    succeeds(runRanks(w, 1, {"-o", "out/overlapped.hdf5"}));
+    // Less than a run needs, yet enough for the same blocks of wavelengths.
+    succeeds(runRanks(w, 1, {"-o", "out/turns.hdf5", "--set", "resources.memory_per_rank=268435456"}));
+    const std::string overlapped = w.root / "out/overlapped.hdf5", turns = w.root / "out/turns.hdf5";
+    CHECK(statesOf(overlapped) == statesOf(turns));
+    REQUIRE(galaxiesInFile(overlapped) == galaxiesInFile(turns));
+    REQUIRE(galaxiesInFile(overlapped).size() >= 2);
+    for (const std::int64_t id : galaxiesInFile(turns))
+        for (const int view : {0, 1})
+            CHECK(sameFlux(readGalaxyCube(overlapped, id, view), readGalaxyCube(turns, id, view)));
+}
+
+TEST_CASE("a galaxy that is damaged fails the run though others are being written") {
+    Workshop w;
+    w.config["galaxies"] = {{"subhalos", {0, 1}}, {"min_stars", 0}};
+    damageSubhalo1(w);
+    const Outcome o = runRanks(w, 1, {});
+    INFO(o.err);
+    CHECK(o.code == 1);
+    CHECK(o.err.find("tessera: error: subhalo 1: ") != std::string::npos);
+    CHECK(w.outputs().empty());
+}
+
 TEST_CASE("a failing rank takes all down and leaves nothing") {
     Workshop w;
-    // Subhalo 1 is rank 1's; it finds no stars in a field of which the others have some.
     w.config["galaxies"] = {{"subhalos", {0, 1}}, {"min_stars", 0}};
-    const h5::File group = h5::File::openRead(w.groups(0));
-    const auto lengths = group.root().dataset("Subhalo/SubhaloLenType").readAll<std::int32_t>();
-    const hsize_t first = hsize_t(lengths[4]);  // stars of subhalo 0 come first
-    const hsize_t rows = h5::File::openRead(w.chunk(0)).root().dataset("PartType4/Masses").rows();
-    const std::string chunk = first < rows ? w.chunk(0) : w.chunk(1);
-    const float bad = -1;
-    h5::File::openReadWrite(chunk)
-        .root()
-        .dataset("PartType4/GFM_InitialMass")
-        .writeRows(first < rows ? first : first - rows, 1, &bad);
+    damageSubhalo1(w);  // which is rank 1's
     const Outcome o = runRanks(w, 2, {});
     INFO(o.err);
     CHECK(o.code == 1);

@@ -1,8 +1,10 @@
 #include "tessera/comm/comm.hpp"
 
 #include <mpi.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "tessera/core/error.hpp"
 
@@ -72,7 +74,26 @@ void Comm::abort(int code) const noexcept {
     std::_Exit(code);
 }
 
+namespace {
+
+// Whether a launcher of MPI programs or a batch system started this process.
+bool launched() {
+    for (char** variable = environ; *variable != nullptr; ++variable)
+        for (const char* start : {"OMPI_COMM_", "PMI", "PALS_", "MPI_LOCAL", "SLURM_PROCID=", "HYDRA_"})
+            if (std::strncmp(*variable, start, std::strlen(start)) == 0) return true;
+    return false;
+}
+
+// Alone, Open MPI starts a daemon for processes that might be spawned and looks for fast networks: half a second.
+void startAlone() {
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    setenv("OMPI_MCA_pml", "ob1", 0);
+}
+
+}  // namespace
+
 MpiSession::MpiSession(int& argc, char**& argv) {
+    if (!launched()) startAlone();
     int provided = 0;
     check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
 }

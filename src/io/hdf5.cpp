@@ -20,7 +20,8 @@ using detail::check;
 namespace detail {
 
 void silence() {
-    static const bool done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+    // A library built for threads has one setting a thread.
+    thread_local const bool done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
     (void)done;
 }
 

@@ -1,11 +1,14 @@
 // Chunks compressed by many threads, written through H5Dwrite_chunk.
-#include <zlib.h>
+#include <libdeflate.h>
+#include <omp.h>
 
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 #include "io/hdf5_detail.hpp"
+#include "tessera/core/memory.hpp"
 
 namespace tessera::h5 {
 
@@ -33,43 +36,63 @@ double sampledEntropy(const unsigned char* bytes, std::size_t count) {
     return entropy;
 }
 
-// Whether deflate would be wasted on these bytes: all values equally often, and a piece deflated at level 1 (it may
-// hold repetitions that the entropy does not tell of) no smaller.
-bool isNoise(const unsigned char* bytes, std::size_t count) {
+struct FreeCompressor {
+    void operator()(libdeflate_compressor* c) const { libdeflate_free_compressor(c); }
+};
+using Compressor = std::unique_ptr<libdeflate_compressor, FreeCompressor>;
+
+// Whether deflate would be wasted on these bytes: all values equally often, and a piece deflated (it may hold
+// repetitions that the entropy does not tell of) hardly smaller.
+bool isNoise(const unsigned char* bytes, std::size_t count, libdeflate_compressor* compressor) {
     if (sampledEntropy(bytes, count) < 7.7) return false;
     std::array<unsigned char, 4096> piece;
     const std::size_t length = std::min(piece.size(), count);
-    uLongf deflated = uLongf(length - length / 32);
-    return compress2(piece.data(), &deflated, bytes + (count - length) / 2, uLong(length), 1) == Z_BUF_ERROR;
+    return libdeflate_deflate_compress(compressor, bytes + (count - length) / 2, length, piece.data(),
+                                       length - length / 32) == 0;
 }
 
-// One zlib stream of the four byte planes. The low bytes of a mantissa are noise that deflate only spends time on: such
-// planes go into stored blocks. Returns the length, 0 where zlib failed.
-std::size_t deflatePlanes(const unsigned char* planes, std::size_t count, int level, unsigned char* out,
-                          std::size_t capacity) {
-    z_stream stream{};
-    if (deflateInit(&stream, level) != Z_OK) return 0;
-    stream.next_out = out;
-    stream.avail_out = uInt(capacity);
-    bool good = true;
-    for (std::size_t b = 0; b < sizeof(float); ++b) {
-        const unsigned char* plane = planes + b * count;
-        good = good && deflateParams(&stream, isNoise(plane, count) ? 0 : level, Z_DEFAULT_STRATEGY) == Z_OK;
-        stream.next_in = const_cast<unsigned char*>(plane);
-        stream.avail_in = uInt(count);
-        const bool last = b + 1 == sizeof(float);
-        good = good && deflate(&stream, last ? Z_FINISH : Z_NO_FLUSH) == (last ? Z_STREAM_END : Z_OK);
+// Stored blocks of deflate (RFC 1951, 3.2.4), of at most 65535 bytes each.
+unsigned char* store(const unsigned char* bytes, std::size_t count, bool last, unsigned char* out) {
+    while (count > 0) {
+        const std::size_t n = std::min<std::size_t>(count, 65535);
+        *out++ = last && n == count ? 1 : 0;
+        for (const std::size_t length : {n, ~n})
+            for (const int shift : {0, 8}) *out++ = static_cast<unsigned char>(length >> shift);
+        std::memcpy(out, bytes, n);
+        out += n;
+        bytes += n;
+        count -= n;
     }
-    const std::size_t length = stream.total_out;
-    deflateEnd(&stream);
-    return good ? length : 0;
+    return out;
+}
+
+// One zlib stream (RFC 1950) of the four byte planes. The low bytes of a mantissa come first and are noise that deflate
+// only spends time on: such planes go into stored blocks. Returns the length, 0 where the room does not suffice.
+std::size_t deflatePlanes(const unsigned char* planes, std::size_t count, libdeflate_compressor* compressor,
+                          unsigned char* out, std::size_t capacity) {
+    const std::size_t bytes = count * sizeof(float);
+    std::size_t stored = 0;
+    while (stored < bytes && isNoise(planes + stored, count, compressor)) stored += count;
+    unsigned char* end = out;
+    *end++ = 0x78;  // deflate, window of 32 KiB
+    *end++ = 0x9c;  // makes the two bytes a multiple of 31
+    end = store(planes, stored, stored == bytes, end);
+    if (stored < bytes) {
+        const std::size_t room = capacity - std::size_t(end - out) - 4;
+        const std::size_t length = libdeflate_deflate_compress(compressor, planes + stored, bytes - stored, end, room);
+        if (length == 0) return 0;
+        end += length;
+    }
+    const std::uint32_t checksum = libdeflate_adler32(1, planes, bytes);
+    for (const int shift : {24, 16, 8, 0}) *end++ = static_cast<unsigned char>(checksum >> shift);
+    return std::size_t(end - out);
 }
 
 // Copies the chunk at `start` out of the array; what lies beyond the array's end is zero.
 void cut(const float* in, const Shape& shape, const Shape& chunk, const Shape& start, float* out) {
-    std::memset(out, 0, chunk[0] * chunk[1] * chunk[2] * sizeof(float));
     Shape n;
     for (int i = 0; i < 3; ++i) n[i] = std::min(chunk[i], shape[i] - start[i]);
+    if (n != chunk) std::memset(out, 0, chunk[0] * chunk[1] * chunk[2] * sizeof(float));
     for (std::size_t y = 0; y < n[0]; ++y)
         for (std::size_t x = 0; x < n[1]; ++x)
             std::memcpy(out + (y * chunk[1] + x) * chunk[2],
@@ -118,41 +141,46 @@ void Dataset::writeAllParallel(const float* in) const {
     }
     const std::size_t values = chunk[0] * chunk[1] * chunk[2], bytes = values * sizeof(float);
     const std::size_t total = chunks[0] * chunks[1] * chunks[2];
-    const std::size_t capacity = filters.deflate > 0 ? compressBound(uLong(bytes)) + 1024 : bytes;
-    const std::size_t batch = std::clamp<std::size_t>((std::size_t(16) << 20) / capacity, 1, total);
-    std::vector<unsigned char> stored(batch * capacity);
-    std::vector<std::size_t> storedBytes(batch);
     const auto startOf = [&](std::size_t i) -> Shape {
         return {i / (chunks[1] * chunks[2]) * chunk[0], i / chunks[2] % chunks[1] * chunk[1], i % chunks[2] * chunk[2]};
     };
+    const auto write = [&](std::size_t i, const void* stored, std::size_t length) {
+        const Shape start = startOf(i);
+        const hsize_t offset[3] = {start[0], start[1], start[2]};
+        check(H5Dwrite_chunk(id_.get(), H5P_DEFAULT, 0, offset, length, stored), where_, "cannot write");
+    };
+    if (filters.deflate == 0) {  // copying is all there is to do: one thread is as fast as the file
+        Buffer<float> raw(values);
+        for (std::size_t i = 0; i < total; ++i) {
+            cut(in, shape, chunk, startOf(i), raw.data());
+            write(i, raw.data(), bytes);
+        }
+        return;
+    }
+    const std::size_t capacity = libdeflate_zlib_compress_bound(nullptr, bytes) + 1024;
+    const std::size_t batch = std::min(total, 8 * std::size_t(omp_get_max_threads()));
+    Buffer<unsigned char> stored(batch * capacity);
+    std::vector<std::size_t> storedBytes(batch);
     for (std::size_t first = 0; first < total; first += batch) {
         const std::size_t count = std::min(batch, total - first);
         int failed = 0;
 #pragma omp parallel reduction(| : failed)
         {
             std::vector<float> raw(values);
-            std::vector<unsigned char> shuffled(filters.deflate > 0 ? bytes : 0);
+            std::vector<unsigned char> shuffled(bytes);
+            const Compressor compressor(libdeflate_alloc_compressor(filters.deflate));
 #pragma omp for schedule(dynamic)
             for (std::size_t i = 0; i < count; ++i) {
-                unsigned char* out = stored.data() + i * capacity;
                 cut(in, shape, chunk, startOf(first + i), raw.data());
-                if (filters.deflate == 0) {
-                    std::memcpy(out, raw.data(), bytes);
-                    storedBytes[i] = bytes;
-                    continue;
-                }
                 shuffle(raw.data(), values, shuffled.data());
-                storedBytes[i] = deflatePlanes(shuffled.data(), values, filters.deflate, out, capacity);
+                storedBytes[i] = compressor ? deflatePlanes(shuffled.data(), values, compressor.get(),
+                                                            stored.data() + i * capacity, capacity)
+                                            : 0;
                 failed |= storedBytes[i] == 0;
             }
         }
         if (failed) throw Error(where_ + ": cannot compress");
-        for (std::size_t i = 0; i < count; ++i) {
-            const Shape start = startOf(first + i);
-            const hsize_t offset[3] = {start[0], start[1], start[2]};
-            check(H5Dwrite_chunk(id_.get(), H5P_DEFAULT, 0, offset, storedBytes[i], stored.data() + i * capacity),
-                  where_, "cannot write");
-        }
+        for (std::size_t i = 0; i < count; ++i) write(first + i, stored.data() + i * capacity, storedBytes[i]);
     }
 }
 

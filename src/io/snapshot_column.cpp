@@ -30,7 +30,7 @@ Column Column::scaledBy(double factor) && {
 }
 
 template <class T>
-void Column::finish(std::uint64_t first, std::uint64_t count, std::size_t width, T* out) const {
+void Column::convert(std::uint64_t first, std::uint64_t count, std::size_t width, T* out) const {
     const std::size_t n = count * width;
     const double low = limits_.low, high = limits_.high, factor = factor_;
     int bad = 0;  // without a branch, so that the loop is vectorised
@@ -54,9 +54,19 @@ void Column::finish(std::uint64_t first, std::uint64_t count, std::size_t width,
 }
 
 template <class T>
-void Column::read(std::uint64_t first, std::uint64_t count, T* out) const {
+void Column::fetch(std::uint64_t first, std::uint64_t count, T* out) const {
     data_.readRows(first, count, out);
-    finish(first, count, width_, out);
+}
+
+template <class T>
+void Column::convert(std::uint64_t first, std::uint64_t count, T* out) const {
+    convert(first, count, width_, out);
+}
+
+template <class T>
+void Column::read(std::uint64_t first, std::uint64_t count, T* out) const {
+    fetch(first, count, out);
+    convert(first, count, out);
 }
 
 template <class T>
@@ -64,11 +74,15 @@ void Column::readComponent(std::size_t k, std::uint64_t first, std::uint64_t cou
     expects(k < width_ && width_ > 1, "a column of the dataset");
     const hsize_t start[] = {first, k}, counts[] = {count, 1};
     data_.readSlab<T>(start, counts, out);
-    finish(first, count, 1, out);
+    convert(first, count, 1, out);
 }
 
 template void Column::read<float>(std::uint64_t, std::uint64_t, float*) const;
+template void Column::fetch<float>(std::uint64_t, std::uint64_t, float*) const;
+template void Column::convert<float>(std::uint64_t, std::uint64_t, float*) const;
 template void Column::read<double>(std::uint64_t, std::uint64_t, double*) const;
+template void Column::fetch<double>(std::uint64_t, std::uint64_t, double*) const;
+template void Column::convert<double>(std::uint64_t, std::uint64_t, double*) const;
 template void Column::readComponent<float>(std::size_t, std::uint64_t, std::uint64_t, float*) const;
 
 std::uint64_t rowsOf(const h5::Group& g, const std::string& dataset) {

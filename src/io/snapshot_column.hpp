@@ -30,10 +30,16 @@ public:
     void read(std::uint64_t first, std::uint64_t count, T* out) const;
     template <class T>
     void readComponent(std::size_t k, std::uint64_t first, std::uint64_t count, T* out) const;
+    // The two halves of read(): fetch() takes the values as they are stored and calls HDF5; convert() makes physical
+    // units of them and checks, for any part of the rows, `out` being where that part is, and in any thread.
+    template <class T>
+    void fetch(std::uint64_t first, std::uint64_t count, T* out) const;
+    template <class T>
+    void convert(std::uint64_t first, std::uint64_t count, T* out) const;
 
 private:
     template <class T>
-    void finish(std::uint64_t first, std::uint64_t count, std::size_t width, T* out) const;
+    void convert(std::uint64_t first, std::uint64_t count, std::size_t width, T* out) const;
 
     h5::Dataset data_;
     std::size_t width_;

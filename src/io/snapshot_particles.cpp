@@ -1,5 +1,10 @@
 #include "io/snapshot_particles.hpp"
 
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <functional>
+
 #include "io/snapshot_column.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/units.hpp"
@@ -10,7 +15,7 @@ static_assert(sizeof(Vec3d) == 3 * sizeof(double) && sizeof(Vec3f) == 3 * sizeof
 
 namespace {
 
-constexpr std::uint64_t blockRows = 1 << 15;
+constexpr std::uint64_t blockRows = 1 << 19;  // what several threads convert at a time; stays near the caches
 constexpr Limits fraction{0, 1};
 constexpr Limits speed{-units::c_km_s, units::c_km_s};
 
@@ -42,10 +47,34 @@ std::uint64_t total(const std::vector<Piece>& pieces) {
     return n;
 }
 
-// Keeps the rows named in `keep` (ascending), in place.
+// Keeps the rows named in `keep` (ascending), in place: run by run, since few are left out.
 template <class T>
 void compact(T* values, const std::vector<std::uint32_t>& keep) {
-    for (std::size_t i = 0; i < keep.size(); ++i) values[i] = values[keep[i]];
+    for (std::size_t i = 0; i < keep.size();) {
+        std::size_t end = i + 1;
+        while (end < keep.size() && keep[end] == keep[end - 1] + 1) ++end;
+        if (keep[i] != i) std::memmove(values + i, values + keep[i], (end - i) * sizeof(T));
+        i = end;
+    }
+}
+
+// work[k](first, count) for slices of the rows, by all threads. Of errors, that of the first work and slice is thrown,
+// as one thread would have met it.
+void inSlices(std::uint64_t rows, const std::vector<std::function<void(std::uint64_t, std::uint64_t)>>& work) {
+    constexpr std::uint64_t slice = 1 << 15;
+    const std::uint64_t slices = (rows + slice - 1) / slice;
+    std::vector<std::exception_ptr> errors(slices * work.size());
+#pragma omp parallel for schedule(dynamic) if (slices > 1)
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+        const std::uint64_t first = i % slices * slice;
+        try {
+            work[i / slices](first, std::min(slice, rows - first));
+        } catch (...) {
+            errors[i] = std::current_exception();
+        }
+    }
+    for (const std::exception_ptr& error : errors)
+        if (error) std::rethrow_exception(error);
 }
 
 }  // namespace
@@ -96,6 +125,8 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
     std::vector<double> birth(std::min(n, blockRows));
     std::vector<std::uint32_t> keep;
     std::uint64_t kept = 0, passed = 0;
+    if (n == 0) return s;
+    const FormationClock& age = clock();
 
     for (const Piece& p : pieces) {
         const auto g = files_.open(p.path).root().group(starGroup);
@@ -118,19 +149,32 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
             births.read(row, rows, birth.data());
             keep.clear();
             for (std::uint32_t i = 0; i < rows; ++i) {
-                if (birth[i] > 0) {
-                    s.age[kept + keep.size()] = float(clock().age(birth[i]));
+                if (birth[i] > 0)
                     keep.push_back(i);
-                } else {
+                else
                     s.windRows.push_back(passed + i);
-                }
             }
-            positions.read(row, rows, &s.position[kept].x);
-            velocities.read(row, rows, &s.velocity[kept].x);
-            masses.read(row, rows, &s.mass[kept]);
-            metals.read(row, rows, &s.metallicity[kept]);
-            if (lengths) lengths->read(row, rows, &s.smoothing[kept]);
+            positions.fetch(row, rows, &s.position[kept].x);
+            velocities.fetch(row, rows, &s.velocity[kept].x);
+            masses.fetch(row, rows, &s.mass[kept]);
+            metals.fetch(row, rows, &s.metallicity[kept]);
+            if (lengths) lengths->fetch(row, rows, &s.smoothing[kept]);
+            using Row = std::uint64_t;
+            inSlices(rows, {
+                               [&](Row i, Row part) { positions.convert(row + i, part, &s.position[kept + i].x); },
+                               [&](Row i, Row part) { velocities.convert(row + i, part, &s.velocity[kept + i].x); },
+                               [&](Row i, Row part) { masses.convert(row + i, part, &s.mass[kept + i]); },
+                               [&](Row i, Row part) { metals.convert(row + i, part, &s.metallicity[kept + i]); },
+                               [&](Row i, Row part) {
+                                   if (lengths) lengths->convert(row + i, part, &s.smoothing[kept + i]);
+                               },
+                               [&](Row i, Row part) {  // wind, left out below, is formed at no time
+                                   for (Row k = i; k < i + part; ++k)
+                                       s.age[kept + k] = float(age.age(std::max(birth[k], 0.0)));
+                               },
+                           });
             if (keep.size() != rows) {
+                compact(&s.age[kept], keep);
                 compact(&s.position[kept], keep);
                 compact(&s.velocity[kept], keep);
                 compact(&s.mass[kept], keep);

@@ -1,46 +1,33 @@
-// In-memory forward model: N mock stars -> cube with PSF and LSF. Prints the time of every stage, the median over runs,
-// the peak memory, and the difference to the oracle on a few spaxels; JSON on request.
+// In-memory forward model: stars -> cube with PSF and LSF. Runs of all numbers of stars and threads take turns, so that
+// their ratios do not depend on what else the machine did meanwhile. Prints every run with the time of each stage, then
+// medians; JSON on request.
 //
-//   bench_forward [--stars 6000000] [--fov 20] [--runs 5] [--threads 2] [--library bc03lr] [--telescope MUSE] [--json
-//   FILE]
-//                 [--check]                 (against the double-precision oracle on a few spaxels, without PSF and LSF)
-//                 [--write-stars FILE.h5]   (in RUBIX's layout, for bench_rubix.py)
+//   bench_forward [--stars 6000000 ...] [--threads 2 ...] [--runs 5] [--library bc03lr] [--telescope MUSE] [--fov 20]
+//                 [--json FILE]
+//                 [--galaxies 200]          different galaxies of that many stars each, one after the other
+//                 [--snapshot DIR]          the stars of a snapshot's subhalo 0; the time to read them too
+//                 [--check]                 against the double-precision oracle on a few spaxels, without PSF and LSF
+//                 [--write-stars FILE.h5]   in RUBIX's layout, for bench_rubix.py
 #include <fmt/format.h>
-#include <sys/resource.h>
 
-#include <algorithm>
 #include <boost/program_options.hpp>
-#include <chrono>
-#include <fstream>
-#include <iostream>
-#include <nlohmann/json.hpp>
-#include <vector>
+#include <map>
+#include <memory>
 
-#include "oracle.hpp"
-#include "support.hpp"
+#include "bench_common.hpp"
+#include "forward_check.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/hdf5.hpp"
+#include "tessera/io/snapshot.hpp"
 #include "tessera/io/templates.hpp"
 #include "tessera/mock.hpp"
-#include "tessera/physics/flux.hpp"
-#include "tessera/physics/project.hpp"
 #include "tessera/pipeline.hpp"
 
 namespace po = boost::program_options;
 using namespace tessera;
+using nlohmann::json;
 
 namespace {
-
-double peakMegabytes() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return double(usage.ru_maxrss) / 1024;
-}
-
-double median(std::vector<double> v) {
-    std::sort(v.begin(), v.end());
-    return v.size() % 2 ? v[v.size() / 2] : 0.5 * (v[v.size() / 2 - 1] + v[v.size() / 2]);
-}
 
 void writeRubixStars(const Stars& s, const std::string& path, double redshift) {
     auto file = h5::File::create(path);
@@ -59,136 +46,166 @@ void writeRubixStars(const Stars& s, const std::string& path, double redshift) {
     file.close();
 }
 
-// The cube without PSF and LSF against the oracle, on spaxels from the densest to the sparsest that has a star.
-void check(const Stars& stars, Config c, SspLibrary ssp, int threads) {
-    ssp.medium = "unstated";  // the oracle knows no air
-    c.psf.reset();
-    c.lsf.reset();
-    const GalaxyCube cube = observe(Host{threads}, stars, {}, c, 0, ssp, planck15());
-    const auto count = std::find_if(cube.maps.begin(), cube.maps.end(), [](const Map& m) { return m.name == "stars"; });
-    std::vector<std::size_t> lit;
-    for (std::size_t s = 0; s < cube.flux.spaxels(); ++s)
-        if (count->data[s] > 0) lit.push_back(s);
-    std::sort(lit.begin(), lit.end(), [&](std::size_t a, std::size_t b) { return count->data[a] > count->data[b]; });
-    test::OracleView view;
-    view.rotation = cube.report.rotation;
-    view.scale = fluxPerLuminosity(0.1, cube.report.luminosityDistanceMpc);
-    double sum = 0, distance = cube.report.luminosityDistanceMpc * units::Mpc_cm;
-    for (const float v : cube.flux.data) sum += double(v) * cube.wavelength.step;
-    fmt::print("flux closure: {:.2e}\n", sum * units::flux_unit * 4 * units::pi * distance * distance /
-                                                 units::Lsun_erg_s / cube.report.luminosityInBand -
-                                             1);
-    for (const double rank : {0.0, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9, 1.0}) {
-        const std::size_t spaxel = lit[std::size_t(rank * double(lit.size() - 1))];
-        // Only the stars of this spaxel go through the oracle.
-        std::vector<std::size_t> chosen;
-        for (std::size_t i = 0; i < stars.size(); ++i) {
-            const Vec3d x = view.rotation * stars.position[i];
-            if (spaxelOf(x.x, x.y, cube.grid) == spaxel) chosen.push_back(i);
+struct Settings {
+    std::vector<std::size_t> counts;
+    std::vector<int> threads;
+    std::size_t galaxies = 1;
+    std::uint64_t memory = 0;
+    int runs = 5;
+    double fov = 20;
+    bool checked = false;
+    std::string library, telescope, jsonPath, starsFile, snapshot;
+};
+
+// What is observed in one run: one galaxy, or several one after the other.
+struct Sample {
+    std::size_t stars = 0;  // of each galaxy
+    std::vector<Stars> galaxies;
+    GalaxyInput input;
+};
+
+struct Case {
+    const Sample* sample;
+    int threads;
+    std::unique_ptr<Observer> observer;
+    std::vector<double> seconds;
+    std::map<std::string, std::vector<double>> stages;
+    std::vector<std::string> order;  // of the stages
+};
+
+void observeAll(Case& one, bool counted, std::array<std::size_t, 3>& shape) {
+    GalaxyCube cube;
+    Timings::global().clear();
+    const double time = bench::seconds([&] {
+        for (const Stars& stars : one.sample->galaxies) {
+            one.observer->recycle(std::move(cube));
+            cube = one.observer->observe(stars, one.sample->input, 0);
         }
-        Stars some(chosen.size());
-        for (std::size_t k = 0; k < chosen.size(); ++k) {
-            some.position[k] = stars.position[chosen[k]];
-            some.velocity[k] = stars.velocity[chosen[k]];
-            some.mass[k] = stars.mass[chosen[k]];
-            some.age[k] = stars.age[chosen[k]];
-            some.metallicity[k] = stars.metallicity[chosen[k]];
-        }
-        const auto all = test::oracleSpectra(some, view, ssp, cube.grid, cube.wavelength);
-        const std::size_t n = cube.flux.nLambda;
-        const std::vector<double> expected(all.begin() + std::ptrdiff_t(spaxel * n),
-                                           all.begin() + std::ptrdiff_t((spaxel + 1) * n));
-        const auto d = test::compareSpectra(cube.flux.spectrum(spaxel), n, expected, 1, n);
-        fmt::print("spaxel of {:6} stars: largest difference / mean {:.2e}\n", chosen.size(), d.worst);
+    });
+    shape = {cube.flux.ny, cube.flux.nx, cube.flux.nLambda};
+    if (!counted) return;
+    one.seconds.push_back(time);
+    std::string line;
+    for (const auto& [stage, s] : Timings::global().entries()) {
+        if (one.stages[stage].empty()) one.order.push_back(stage);
+        one.stages[stage].push_back(s);
+        line += fmt::format("  {} {:.3f}", stage, s);
     }
+    fmt::print("{} stars, {} threads, run {}: {:.3f} s {}\n", one.sample->stars, one.threads, one.seconds.size(), time,
+               line);
+}
+
+json figuresOf(const Case& one) {
+    const double typical = bench::median(one.seconds), galaxies = double(one.sample->galaxies.size());
+    json stages = json::object();
+    for (const std::string& name : one.order) stages[name] = bench::median(one.stages.at(name));
+    return {{"stars", one.sample->stars},
+            {"galaxies", one.sample->galaxies.size()},
+            {"threads", one.threads},
+            {"seconds", one.seconds},
+            {"median_seconds", typical},
+            {"microseconds_per_star", typical / galaxies / double(one.sample->stars) * 1e6},
+            {"galaxies_per_second", galaxies / typical},
+            {"stages", stages}};
+}
+
+// Stars of a mock or of a snapshot, which also sets the view's systemic velocity and is timed.
+std::vector<Sample> makeSamples(const Settings& s, Config& c, json& report) {
+    std::vector<Sample> samples;
+    if (s.snapshot.empty()) {
+        for (const std::size_t count : s.counts) {
+            Sample& sample = samples.emplace_back();
+            sample.stars = count;
+            for (std::size_t g = 0; g < s.galaxies; ++g) sample.galaxies.push_back(mockGalaxy(count, g + 1));
+        }
+    } else {
+        Sample& sample = samples.emplace_back();
+        const auto from = Snapshot::open(s.snapshot);
+        sample.input.subhalo = from->subhalo(0);
+        sample.input.boxSize = from->info().boxSize;
+        sample.input.centre = sample.input.subhalo.position.value_or(Vec3d{});
+        sample.galaxies.emplace_back();
+        std::vector<double> reading;
+        for (int run = 0; run <= s.runs; ++run) {
+            sample.galaxies[0] = {};
+            reading.push_back(
+                bench::seconds([&] { sample.galaxies[0] = from->readStars(sample.input.subhalo.stars); }));
+        }
+        reading.erase(reading.begin());
+        sample.stars = sample.galaxies[0].size();
+        c.views[0].systemicVelocity = SystemicVelocity::subhalo;
+        report["read_seconds"] = reading;
+        report["median_read_seconds"] = bench::median(reading);
+        fmt::print("read {} stars: {:.3f} s\n", sample.stars, bench::median(reading));
+    }
+    return samples;
+}
+
+void timeAll(const Settings& s) {
+    Config c = bench::observation(s.telescope, s.fov);
+    c.resources.memoryPerRank = s.memory;
+    json report = {
+        {"program", "bench_forward"}, {"library", s.library}, {"telescope", s.telescope}, {"fov", c.telescope.fov}};
+
+    const std::vector<Sample> samples = makeSamples(s, c, report);
+    if (!s.starsFile.empty()) {
+        writeRubixStars(samples[0].galaxies[0], s.starsFile, c.views[0].redshift);
+        return;
+    }
+    const SspLibrary ssp = loadSsp(s.library);
+    if (s.checked) {
+        bench::checkForward(samples[0].galaxies[0], c, ssp, s.threads[0]);
+        return;
+    }
+    const double before = bench::peakMegabytes();
+
+    const Cosmology cosmology = planck15();
+    const InstrumentTables tables;
+    std::vector<Case> cases;
+    for (const Sample& sample : samples)
+        for (const int t : s.threads)
+            cases.push_back({&sample, t, std::make_unique<Observer>(Host{t}, c, ssp, cosmology, tables), {}, {}, {}});
+    std::array<std::size_t, 3> shape{};
+    for (int run = 0; run <= s.runs; ++run)
+        for (Case& one : cases) observeAll(one, run > 0, shape);
+
+    const double megabytes = double(shape[0] * shape[1] * shape[2]) * 4 / 1048576;
+    for (const Case& one : cases) {
+        const json figures = figuresOf(one);
+        fmt::print(
+            "{} stars x {} -> {} x {} x {} ({}, {}), {} threads: median {:.3f} s, {:.3f} us a star, {:.1f} "
+            "galaxies/s\n",
+            one.sample->stars, one.sample->galaxies.size(), shape[0], shape[1], shape[2], s.telescope, s.library,
+            one.threads, figures["median_seconds"].get<double>(), figures["microseconds_per_star"].get<double>(),
+            figures["galaxies_per_second"].get<double>());
+        report["cases"].push_back(figures);
+    }
+    fmt::print("peak {:.0f} MB (cube {:.0f} MB, stars and library {:.0f} MB)\n", bench::peakMegabytes(), megabytes,
+               before);
+    report["shape"] = shape;
+    report["cube_megabytes"] = megabytes;
+    report["input_megabytes"] = before;
+    report["peak_megabytes"] = bench::peakMegabytes();
+    bench::writeJson(s.jsonPath, report);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    Config c;
-    std::size_t count = 0;
-    int runs = 0, threads = 0;
-    double fov = 0;
-    bool checked = false;
-    std::string library, telescope, json, starsFile;
+    Settings s;
     po::options_description options("bench_forward");
-    options.add_options()("help", "this text")("stars", po::value(&count)->default_value(6000000), "star particles")(
-        "fov", po::value(&fov)->default_value(20), "field of view [arcsec]; 0: the telescope's own")(
-        "runs", po::value(&runs)->default_value(5), "counted runs, after one that is not")(
-        "threads", po::value(&threads)->default_value(2), "OpenMP threads")(
-        "memory", po::value(&c.resources.memoryPerRank)->default_value(0), "resources.memory_per_rank [byte]")(
-        "library", po::value(&library)->default_value("bc03lr"), "SSP library")(
-        "telescope", po::value(&telescope)->default_value("MUSE"), "telescope")(
-        "json", po::value(&json)->default_value(""), "write the figures to this file")(
-        "check", po::bool_switch(&checked), "compare with the oracle")(
-        "write-stars", po::value(&starsFile)->default_value(""), "write the stars in RUBIX's layout and stop");
-    po::variables_map given;
-    po::store(po::parse_command_line(argc, argv, options), given);
-    po::notify(given);
-    if (given.count("help")) {
-        std::cout << options;
-        return 0;
-    }
-
-    c.telescope = findTelescope(telescope);
-    if (fov > 0) c.telescope.fov = fov;
-    c.views[0].orientation = Orientation::euler;
-    c.views[0].eulerDeg = {40, 0, 30};
-    c.views[0].systemicVelocity = SystemicVelocity::none;
-    c.psf = PsfConfig{};
-    c.lsf = LsfConfig{};
-    c.lsf->fwhm = 2.5;
-
-    const Stars stars = mockGalaxy(count, 1);
-    if (!starsFile.empty()) {
-        writeRubixStars(stars, starsFile, c.views[0].redshift);
-        return 0;
-    }
-    const SspLibrary ssp = loadSsp(library);
-    if (checked) {
-        check(stars, c, ssp, threads);
-        return 0;
-    }
-    const double before = peakMegabytes();
-
-    std::vector<double> seconds;
-    nlohmann::json report;
-    GalaxyCube cube;
-    for (int run = 0; run <= runs; ++run) {
-        cube = {};
-        Timings::global().clear();
-        const auto begin = std::chrono::steady_clock::now();
-        cube = observe(Host{threads}, stars, {}, c, 0, ssp, planck15());
-        const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        if (run == 0) continue;
-        seconds.push_back(elapsed);
-        nlohmann::json stages;
-        std::string line;
-        for (const auto& [stage, time] : Timings::global().entries()) {
-            line += fmt::format("  {} {:.3f}", stage, time);
-            stages[stage] = time;
-        }
-        fmt::print("run {}: {:.3f} s {}\n", run, elapsed, line);
-        report["runs"].push_back({{"seconds", elapsed}, {"stages", stages}});
-    }
-    const double typical = median(seconds);
-    const double megabytes = double(cube.flux.data.size()) * 4 / 1048576;
-    fmt::print(
-        "{} stars -> {} x {} x {} ({}, {}), {} threads: median {:.3f} s, {:.3f} us a star; peak {:.0f} MB "
-        "(cube {:.0f} MB, stars and library {:.0f} MB)\n",
-        count, cube.flux.ny, cube.flux.nx, cube.flux.nLambda, telescope, library, threads, typical,
-        typical / double(count) * 1e6, peakMegabytes(), megabytes, before);
-    if (!json.empty()) {
-        report["stars"] = count;
-        report["threads"] = threads;
-        report["library"] = library;
-        report["telescope"] = telescope;
-        report["shape"] = {cube.flux.ny, cube.flux.nx, cube.flux.nLambda};
-        report["median_seconds"] = typical;
-        report["microseconds_per_star"] = typical / double(count) * 1e6;
-        report["peak_megabytes"] = peakMegabytes();
-        std::ofstream(json) << report.dump(2) << "\n";
-    }
-    return 0;
+    options.add_options()("help", "this text")(
+        "stars", po::value(&s.counts)->multitoken()->default_value({6000000}, "6000000"), "star particles")(
+        "fov", po::value(&s.fov)->default_value(20), "field of view [arcsec]; 0: the telescope's own")(
+        "runs", po::value(&s.runs)->default_value(5), "counted runs of each, after one that is not")(
+        "threads", po::value(&s.threads)->multitoken()->default_value({2}, "2"), "OpenMP threads")(
+        "galaxies", po::value(&s.galaxies)->default_value(1), "different galaxies in a run")(
+        "snapshot", po::value(&s.snapshot)->default_value(""), "stars of subhalo 0 of this snapshot")(
+        "memory", po::value(&s.memory)->default_value(0), "resources.memory_per_rank [byte]")(
+        "library", po::value(&s.library)->default_value("bc03lr"), "SSP library")(
+        "telescope", po::value(&s.telescope)->default_value("MUSE"), "telescope")(
+        "json", po::value(&s.jsonPath)->default_value(""), "write the figures to this file")(
+        "check", po::bool_switch(&s.checked), "compare with the oracle")(
+        "write-stars", po::value(&s.starsFile)->default_value(""), "write the stars in RUBIX's layout and stop");
+    return bench::program(argc, argv, options, [&] { timeAll(s); });
 }

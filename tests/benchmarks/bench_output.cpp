@@ -1,13 +1,14 @@
 // Speed of writing and reading a cube: the cube file at compression 0, 1, 4, HDF5's own filters beside it, FITS.
 //
-//   bench_output [SPAXELS] [FOLDER]      default 100 (x 100 x 3721, 149 MB), in the folder for temporary files
-//   bench_output CUBES.hdf5 GALAXY [FOLDER]    with the flux of a file that tessera run wrote
+//   bench_output [--spaxels 100] [--folder DIR] [--runs 3] [--json FILE]     (100 x 100 x 3721: 149 MB)
+//   bench_output --cubes CUBES.hdf5 --galaxy 0                              with the flux of a file that tessera run wrote
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 #include <ctime>
 #include <filesystem>
+
+#include "bench_common.hpp"
 
 #include "tessera/io/cube_file.hpp"
 #include "tessera/io/fits.hpp"
@@ -15,6 +16,7 @@
 
 using namespace tessera;
 namespace fs = std::filesystem;
+namespace po = boost::program_options;
 
 namespace {
 
@@ -41,34 +43,28 @@ GalaxyCube makeCube(std::size_t n) {
 }
 
 struct Times {
-    double wall = 1e300, cpu = 1e300;  // [s] best of three; cpu: of all threads together
+    double wall = 1e300, cpu = 1e300;  // [s] best of the runs; cpu: of all threads together
 };
 
 template <class F>
-Times seconds(F f) {
-    Times best;
-    for (int run = 0; run < 3; ++run) {
-        const auto start = std::chrono::steady_clock::now();
+Times best(int runs, F f) {
+    Times least;
+    for (int run = 0; run < runs; ++run) {
         const std::clock_t cpu = std::clock();
-        f();
-        best.cpu = std::min(best.cpu, double(std::clock() - cpu) / CLOCKS_PER_SEC);
-        best.wall =
-            std::min(best.wall, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+        least.wall = std::min(least.wall, bench::seconds(f));
+        least.cpu = std::min(least.cpu, double(std::clock() - cpu) / CLOCKS_PER_SEC);
     }
-    return best;
+    return least;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    const bool fromFile = argc > 2 && fs::is_regular_file(argv[1]);
-    const GalaxyCube cube =
-        fromFile ? readGalaxyCube(argv[1], std::stoll(argv[2])) : makeCube(argc > 1 ? std::stoul(argv[1]) : 100);
-    const int folderAt = fromFile ? 3 : 2;
-    const fs::path folder = argc > folderAt ? fs::path(argv[folderAt]) : fs::temp_directory_path();
-    const std::string path = (folder / "bench_output.tmp.hdf5").string();
+void timeAll(const GalaxyCube& cube, const std::string& path, int runs, const std::string& jsonPath) {
     const double megabytes = double(cube.flux.data.size()) * sizeof(float) / 1e6;
+    nlohmann::json figures = {{"program", "bench_output"}, {"megabytes", megabytes}};
     const auto report = [&](const std::string& what, Times time, const std::string& file) {
+        figures["cases"].push_back({{"what", what},
+                                    {"seconds", time.wall},
+                                    {"cpu_seconds", time.cpu},
+                                    {"megabytes_on_disk", double(fs::file_size(file)) / 1e6}});
         fmt::print("{:<32} {:7.3f} s {:7.0f} MB/s  CPU {:6.3f} s  {:6.1f} MB on disk\n", what, time.wall,
                    megabytes / time.wall, time.cpu, double(fs::file_size(file)) / 1e6);
     };
@@ -77,23 +73,49 @@ int main(int argc, char** argv) {
     header.wavelength = cube.wavelength;
     for (const int compression : {0, 1, 4}) {
         header.compression = compression;
-        report(fmt::format("cube file, compression {}", compression), seconds([&] {
-                   CubeFileWriter writer(path, header);
-                   writer.write(cube);
-                   writer.finish({cube.report});
-               }),
+        report(fmt::format("cube file, compression {}", compression),
+               best(runs,
+                    [&] {
+                        CubeFileWriter writer(path, header);
+                        writer.write(cube);
+                        writer.finish({cube.report});
+                    }),
                path);
-        report("  read", seconds([&] { readGalaxyCube(path, cube.report.subhalo); }), path);
+        report("  read", best(runs, [&] { readGalaxyCube(path, cube.report.subhalo); }), path);
     }
     for (const int compression : {1, 4})
-        report(fmt::format("HDF5's own filters, deflate {}", compression), seconds([&] {
-                   h5::File file = h5::File::create(path);
-                   h5::Layout layout{{10, 10, 466}, compression};
-                   file.root().write("flux", {cube.flux.ny, cube.flux.nx, cube.flux.nLambda}, cube.flux.data.data(),
-                                     layout);
-                   file.close();
-               }),
+        report(fmt::format("HDF5's own filters, deflate {}", compression),
+               best(runs,
+                    [&] {
+                        h5::File file = h5::File::create(path);
+                        h5::Layout layout{{10, 10, 466}, compression};
+                        file.root().write("flux", {cube.flux.ny, cube.flux.nx, cube.flux.nLambda},
+                                          cube.flux.data.data(), layout);
+                        file.close();
+                    }),
                path);
-    report("FITS (cube and DQ)", seconds([&] { writeFits(path, cube, {}); }), path);
+    report("FITS (cube and DQ)", best(runs, [&] { writeFits(path, cube, {}); }), path);
     fs::remove(path);
+    bench::writeJson(jsonPath, figures);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::size_t spaxels = 100;
+    int runs = 3;
+    std::int64_t galaxy = 0;
+    std::string cubes, folderName, jsonPath;
+    po::options_description options("bench_output");
+    options.add_options()("help", "this text")("spaxels", po::value(&spaxels)->default_value(100),
+                                               "spaxels a side; 3721 wavelengths")(
+        "cubes", po::value(&cubes)->default_value(""), "a file that tessera run wrote: its cube instead")(
+        "galaxy", po::value(&galaxy)->default_value(0), "subhalo in it")(
+        "folder", po::value(&folderName)->default_value(fs::temp_directory_path().string()), "written there")(
+        "runs", po::value(&runs)->default_value(3), "the best of so many")(
+        "json", po::value(&jsonPath)->default_value(""), "write the figures to this file");
+    return bench::program(argc, argv, options, [&] {
+        const GalaxyCube cube = cubes.empty() ? makeCube(spaxels) : readGalaxyCube(cubes, galaxy);
+        timeAll(cube, (fs::path(folderName) / "bench_output.tmp.hdf5").string(), runs, jsonPath);
+    });
 }

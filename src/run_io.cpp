@@ -1,0 +1,114 @@
+#include "run_io.hpp"
+
+#include <omp.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <utility>
+
+namespace tessera {
+
+namespace {
+
+// [byte] half of the node's memory, shared by the ranks: all of them may be on one node.
+double defaultMemory(int ranks) {
+    const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+    return 0.5 * double(pages) * double(bytes) / ranks;
+}
+
+bool mayOverlap(const RunPlan& plan, const Comm& world) {
+    const std::uint64_t given = plan.config.resources.memoryPerRank;
+    const double allowed = given > 0 ? double(given) : defaultMemory(world.size());
+    return plan.memoryBytes() + plan.overlapBytes() <= allowed;
+}
+
+}  // namespace
+
+RunIo::RunIo(const RunPlan& plan, const Comm& world)
+    : plan_(plan),
+      place_(std::size_t(world.rank())),
+      stride_(std::size_t(world.size())),
+      overlap_(mayOverlap(plan, world)),
+      thread_([this, threads = plan.config.resources.threads] { work(threads); }) {}
+
+RunIo::~RunIo() {
+    {
+        const std::lock_guard lock(mutex_);
+        requests_.clear();
+        stopping_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+}
+
+void RunIo::work(int threads) {
+    if (threads > 0) omp_set_num_threads(threads);  // a setting of each thread
+    while (true) {
+        std::function<void()> request;
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [&] { return stopping_ || !requests_.empty(); });
+            if (requests_.empty()) return;
+            request = std::move(requests_.front());
+            requests_.pop_front();
+        }
+        request();
+    }
+}
+
+template <class Result>
+std::future<Result> RunIo::request(std::function<Result()> action) {
+    // What the action holds, such as a cube, is gone before the result is there. std::function wants copies, which a
+    // packaged task does not give.
+    auto task = std::make_shared<std::packaged_task<Result()>>([action = std::move(action)]() mutable {
+        const auto once = std::exchange(action, nullptr);
+        return once();
+    });
+    std::future<Result> result = task->get_future();
+    {
+        const std::lock_guard lock(mutex_);
+        requests_.emplace_back([task] { (*task)(); });
+    }
+    changed_.notify_one();
+    return result;
+}
+
+std::future<Galaxy> RunIo::requestGalaxy() {
+    const Subhalo& subhalo = plan_.galaxies.at(std::exchange(place_, place_ + stride_));
+    return request<Galaxy>([this, &subhalo] { return readGalaxy(plan_, subhalo); });
+}
+
+Galaxy RunIo::nextGalaxy() {
+    std::future<Galaxy> reading = ahead_.valid() ? std::move(ahead_) : requestGalaxy();
+    reading.wait();
+    // An error of the galaxy before comes first, as it would without reading ahead.
+    if (behind_.valid() && behind_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) behind_.get();
+    Galaxy galaxy = [&] {
+        try {
+            return reading.get();
+        } catch (...) {
+            finish();
+            throw;
+        }
+    }();
+    if (overlap_ && place_ < plan_.galaxies.size()) ahead_ = requestGalaxy();
+    return galaxy;
+}
+
+void RunIo::now(std::function<void()> write) {
+    finish();
+    request<void>(std::move(write)).get();
+}
+
+void RunIo::behind(std::function<void()> write) {
+    finish();
+    behind_ = request<void>(std::move(write));
+    if (!overlap_) finish();
+}
+
+void RunIo::finish() {
+    if (behind_.valid()) behind_.get();
+}
+
+}  // namespace tessera

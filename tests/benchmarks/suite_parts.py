@@ -1,0 +1,292 @@
+"""The parts of suite.py: what is run, and which figures are kept of it."""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SETUPS = {  # name: telescope, fov [arcsec], spaxels a side, pixels
+    "MUSE 20": ("MUSE", 20, 100, 3721),
+    "MUSE 60": ("MUSE", 60, 300, 3721),
+    "MaNGA 37": ("MaNGA_32_log", 37, 74, 4563),
+}
+
+
+def memory_needed(stars, side, pixels):
+    """[byte] Stars and their ordered records, cube, one block of the padded field, libraries."""
+    return 120 * stars + 4.0 * side * side * pixels + 500e6
+
+
+def best_threads():
+    return os.cpu_count() or 1
+
+
+def keep(figures, case):
+    return {**{k: figures[k] for k in ("library", "telescope", "fov", "shape", "cube_megabytes", "input_megabytes",
+                                       "peak_megabytes")}, **case}
+
+
+def kernels(b):
+    out = b.work / "kernels.json"
+    tiny = ["--stars=2000", "--fov=2", "--benchmark_min_time=0.001"] if b.args.tiny else []
+    b.call([b.program("bench_kernels"), f"--libraries={','.join(b.args.libraries)}", f"--benchmark_out={out}",
+            "--benchmark_out_format=json", f"--benchmark_repetitions={b.args.runs}", *tiny])
+    found = {}
+    for row in json.loads(out.read_text())["benchmarks"]:
+        if row["run_type"] == "iteration":
+            found.setdefault(row["run_name"], []).append(row)
+    for name, rows in found.items():
+        stage, library, threads_of = name.split("/")[:3]
+        count = int(threads_of.split(":")[1])
+        unit = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1}[rows[0]["time_unit"]]
+        seconds = [row["real_time"] * unit for row in rows]
+        b.add("kernels", f"{stage} {library} {count} threads",
+              {"stage": stage, "library": library, "threads": count, "seconds": seconds,
+               "median_seconds": statistics.median(seconds), "bytes": rows[0]["bytes"], "fma": rows[0]["FMA"],
+               "items_per_second": statistics.median(row["items_per_second"] for row in rows)})
+
+
+def forward(b):
+    counts = [1e3, 1e4, 1e5, 1e6, 6e6, 6e7] + ([1e8] if b.args.large else [])
+    if b.args.tiny:
+        counts = [1e3]
+    for setup, (telescope, fov, side, pixels) in SETUPS.items():
+        fov = 2 if b.args.tiny else fov
+        for library in b.args.libraries:
+            for stars in (int(n) for n in counts if n <= b.args.most):
+                key = f"{setup} {library} {stars:.0e}"
+                if not b.fits("forward", key, memory_needed(stars, side, pixels)):
+                    continue
+                figures = b.measure("bench_forward", "--stars", stars, "--telescope", telescope, "--fov", fov,
+                                    "--library", library, "--runs", b.args.runs, "--threads", best_threads())
+                b.add("forward", key, {**keep(figures, figures["cases"][0]), "setup": setup})
+
+
+def growth(b):
+    for library in b.args.libraries:
+        few, many = (1000, 2000) if b.args.tiny else (6000000, 60000000)
+        if many > b.args.most:
+            b.skip("growth", library, "more stars than --most")
+            continue
+        if not b.fits("growth", library, memory_needed(few + many, 100, 3721)):
+            continue
+        figures = b.measure("bench_forward", "--stars", few, many, "--library", library, "--runs", b.args.runs,
+                            "--threads", best_threads())
+        first, second = figures["cases"]
+        b.add("growth", library, {**keep(figures, second), "few": first,
+                                  "ratio": second["median_seconds"] / first["median_seconds"]})
+
+
+def threads(b):
+    counts = [1]
+    while counts[-1] * 2 <= best_threads():
+        counts.append(counts[-1] * 2)
+    stars = min(1000 if b.args.tiny else 6000000, int(b.args.most))
+    for library in b.args.libraries:
+        figures = b.measure("bench_forward", "--stars", stars, "--library", library, "--runs", b.args.runs, "--threads",
+                            *counts)
+        one = figures["cases"][0]["median_seconds"]
+        for case in figures["cases"]:
+            b.add("threads", f"{library} {case['threads']} threads",
+                  {**keep(figures, case), "speedup": one / case["median_seconds"]})
+
+
+def small(b):
+    telescope, fov, _, _ = SETUPS["MaNGA 37"]
+    figures = b.measure("bench_forward", "--galaxies", 2 if b.args.tiny else 200, "--stars", 1000, "--telescope",
+                        telescope, "--fov", 5 if b.args.tiny else fov, "--runs", b.args.runs, "--threads",
+                        best_threads())
+    b.add("small", "1000 stars, MaNGA 37", keep(figures, figures["cases"][0]))
+
+
+def timed(command, cwd):
+    """(wall time [s], peak memory of the largest process [MB]) of a program that must succeed."""
+    environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+                   "OMPI_MCA_hwloc_base_binding_policy": "none"}
+    with open(cwd / "log.txt", "w", encoding="utf-8") as log:
+        begin = time.perf_counter()
+        child = subprocess.Popen(command, cwd=cwd, stdout=log, stderr=log, env=environment)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - begin
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: exit code {child.returncode}\n" + (cwd / "log.txt").read_text())
+    return seconds, usage.ru_maxrss / 1024
+
+
+def read_plain(files):
+    """[s] to read the files once, in pieces of 8 MB into the same memory."""
+    buffer = bytearray(8 << 20)
+    begin = time.perf_counter()
+    for name in files:
+        with open(name, "rb", buffering=0) as f:
+            while f.readinto(buffer):
+                pass
+    return time.perf_counter() - begin
+
+
+def write_plain(path, size):
+    """[s] to write a new file of so many bytes."""
+    block = os.urandom(1 << 20) * 8
+    path.unlink(missing_ok=True)
+    begin = time.perf_counter()
+    with open(path, "wb", buffering=0) as f:
+        left = size
+        while left > 0:
+            left -= f.write(block[:min(left, len(block))])
+    seconds = time.perf_counter() - begin
+    path.unlink()
+    return seconds
+
+
+def configure(b, name, snapshot, galaxies, telescope, fov, library, compression):
+    config = {"snapshot": {"path": f"{snapshot}/output", "number": 99}, "galaxies": {**galaxies, "min_stars": 0},
+              "view": {"redshift": 0.1, "orientation": "face-on", "inclination": 40.0},
+              "telescope": {"name": telescope, "fov": fov}, "ssp": {"library": library},
+              "psf": {"kind": "gaussian", "fwhm": 0.8}, "lsf": {"fwhm": 2.5},
+              "output": {"path": f"{name}.hdf5", "compression": compression}}
+    (b.work / f"{name}.json").write_text(json.dumps(config))
+    return b.work / f"{name}.json"
+
+
+def make_mock(b, name, stars, galaxies, chunks):
+    b.call([b.program("tessera"), "mock", "--output", str(b.work / name), "--galaxies", str(galaxies), "--stars",
+            str(stars), "--gas", "1000", "--chunks", str(chunks), "--force"])
+    return sorted((b.work / name / "output/snapdir_099").glob("*.hdf5"))
+
+
+def command(b):
+    stars = min(20000 if b.args.tiny else 6250000, int(b.args.most * 1.04))  # subhalo 0 has 96 % of them
+    files = make_mock(b, "one", stars, 1, 1)
+    for library in b.args.libraries:
+        memory = b.measure("bench_forward", "--snapshot", b.work / "one/output", "--library", library, "--fov",
+                           2 if b.args.tiny else 20, "--runs", b.args.runs, "--threads", best_threads())
+        for compression in (0, 4):
+            name = f"command-{library}-{compression}"
+            config = configure(b, name, "one", {"subhalos": [0]}, "MUSE", 2 if b.args.tiny else 20, library, compression)
+            output = b.work / f"{name}.hdf5"
+            walls, reads, writes, peak = [], [], [], 0
+            for run in range(b.args.runs + 1):
+                wall, megabytes = timed([b.program("tessera"), "run", str(config), "-q"], b.work)
+                raw = read_plain(files), write_plain(b.work / "raw", output.stat().st_size)
+                if run > 0:
+                    walls.append(wall)
+                    reads.append(raw[0])
+                    writes.append(raw[1])
+                    peak = max(peak, megabytes)
+            case = memory["cases"][0]
+            bound = 2 * case["median_seconds"] + statistics.median(reads) + statistics.median(writes)
+            b.add("command", f"{library} compression {compression}",
+                  {"library": library, "compression": compression, "stars": case["stars"], "seconds": walls,
+                   "median_seconds": statistics.median(walls), "memory_seconds": case["median_seconds"],
+                   "read_seconds": memory["median_read_seconds"], "raw_read_seconds": statistics.median(reads),
+                   "raw_write_seconds": statistics.median(writes), "bound_seconds": bound,
+                   "snapshot_bytes": sum(f.stat().st_size for f in files), "output_bytes": output.stat().st_size,
+                   "peak_megabytes": peak, "threads": best_threads()})
+            output.unlink()
+
+
+def survey(b):
+    telescope, fov, _, _ = SETUPS["MaNGA 37"]
+    count = 4 if b.args.tiny else 24
+    make_mock(b, "many", 2100 * (count + 1), 2 * count, 1)  # the first galaxy has half of the stars
+    chosen = {"subhalos": list(range(1, count + 1))}
+    for compression in (0, 4):
+        name = f"survey-{compression}"
+        config = configure(b, name, "many", chosen, telescope, 5 if b.args.tiny else fov, b.args.libraries[0],
+                           compression)
+        output = b.work / f"{name}.hdf5"
+        walls, writes = [], []
+        for run in range(b.args.runs + 1):
+            output.unlink(missing_ok=True)
+            wall, peak = timed([b.program("tessera"), "run", str(config), "-q"], b.work)
+            raw = write_plain(b.work / "raw", output.stat().st_size)
+            if run > 0:
+                walls.append(wall)
+                writes.append(raw)
+        b.add("survey", f"{count} galaxies compression {compression}",
+              {"galaxies": count, "compression": compression, "seconds": walls,
+               "median_seconds": statistics.median(walls), "raw_write_seconds": statistics.median(writes),
+               "galaxies_per_second": count / statistics.median(walls), "output_bytes": output.stat().st_size,
+               "peak_megabytes": peak})
+        output.unlink()
+
+
+def ranks(b):
+    """Two ranks of one thread each over all galaxies, against each rank's own galaxies alone."""
+    count = 4 if b.args.tiny else 16
+    stars = 20000 if b.args.tiny else 4000000
+    make_mock(b, "ranks", stars, 2 * count, 2)
+    even, odd = list(range(2, count + 2, 2)), list(range(3, count + 2, 2))
+    both = [subhalo for pair in zip(even, odd) for subhalo in pair]
+    walls = {"even": [], "odd": [], "both": []}
+    peaks = {}
+    for run in range(b.args.runs + 1):
+        for which, subhalos in (("even", even), ("odd", odd), ("both", both)):
+            config = configure(b, which, "ranks", {"subhalos": subhalos}, "MUSE", 2 if b.args.tiny else 20,
+                               b.args.libraries[0], 0)
+            np = 2 if which == "both" else 1
+            wall, peak = timed(["mpirun", "-np", str(np), "--oversubscribe", b.program("tessera"), "run", str(config),
+                                "-q", "--set", "resources.threads=1"], b.work)
+            (b.work / f"{which}.hdf5").unlink()
+            if run > 0:
+                walls[which].append(wall)
+                peaks[np] = max(peaks.get(np, 0), peak)
+    alone = max(statistics.median(walls["even"]), statistics.median(walls["odd"]))
+    together = statistics.median(walls["both"])
+    b.add("ranks", "1 rank", {"ranks": 1, "galaxies": len(even), "median_seconds": alone, "peak_megabytes": peaks[1],
+                              "seconds": walls["even"] + walls["odd"]})
+    b.add("ranks", "2 ranks", {"ranks": 2, "galaxies": len(both), "median_seconds": together,
+                               "efficiency": alone / together, "peak_megabytes": peaks[2], "seconds": walls["both"]})
+
+
+def output(b):
+    figures = b.measure("bench_output", "--spaxels", 8 if b.args.tiny else 100, "--runs", b.args.runs, "--folder", b.work)
+    written = ""
+    for case in figures["cases"]:
+        what = case["what"].strip()
+        b.add("output", f"read {written}" if what == "read" else what,
+              {**case, "megabytes": figures["megabytes"], "median_seconds": case["seconds"]})
+        written = what
+
+
+def rubix(b):
+    venv = pathlib.Path(b.args.peer_venv or b.build / "venv-rubix")
+    python = venv / "bin/python"
+    if not python.exists() or subprocess.run([python, "-c", "import rubix"], capture_output=True).returncode != 0:
+        b.call([sys.executable, "-m", "venv", str(venv)])
+        b.call([str(python), "-m", "pip", "install", "-q", "astro-rubix==0.0.5", "h5py"])
+    stars, many = (500, 1000) if b.args.tiny else (b.args.peer_stars, min(6000000, int(b.args.most)))
+    fov = 2 if b.args.tiny else 20
+    file, out = b.work / "stars.h5", b.work / "rubix.json"
+    b.call([b.program("bench_forward"), "--stars", str(stars), "--write-stars", str(file)])
+
+    def tessera():
+        return b.measure("bench_forward", "--stars", stars, many, "--fov", fov, "--runs", b.args.runs, "--threads",
+                         best_threads())["cases"]
+
+    before = tessera()
+    b.call([str(python), str(HERE / "bench_rubix.py"), str(file), "--fov", str(fov), "--runs", str(b.args.runs), "--json",
+            str(out)])
+    peer = json.loads(out.read_text())
+    after = tessera()
+    case = {"peer": peer["peer"], "peer_stars": stars, "peer_seconds": peer["seconds"],
+            "peer_median_seconds": statistics.median(peer["seconds"]),
+            "peer_microseconds_per_star": peer["microseconds_per_star"]}
+    for name, one, two in (("same", before[0], after[0]), ("many", before[1], after[1])):
+        seconds = one["seconds"] + two["seconds"]
+        per_star = statistics.median(seconds) / one["stars"] * 1e6
+        case[name] = {"stars": one["stars"], "seconds": seconds, "median_seconds": statistics.median(seconds),
+                      "microseconds_per_star": per_star, "ratio": peer["microseconds_per_star"] / per_star}
+    case["median_seconds"] = case["many"]["median_seconds"]
+    b.add("rubix", "MUSE 20 bc03lr", case)
+    print(f"RUBIX {case['peer_microseconds_per_star']:.1f} us a star; ratio {case['same']['ratio']:.0f} at {stars} stars "
+          f"each, {case['many']['ratio']:.0f} with Tessera at {many}")
+
+
+PARTS = {part.__name__: part
+         for part in (kernels, forward, growth, threads, small, command, survey, ranks, output, rubix)}
