@@ -66,13 +66,16 @@ void useCoefficients(Host exec, const Config& c, const SspLibrary& library, doub
     if (!found) {
         const NodeSpacing nodes = nodeSpacing(exec, table, extended, lsf, c.spectra.accuracy);
         table.nodeStep = nodes.step;
-        constexpr double never = 1e30;
-        found = {nodes.step, nodes.error, std::min(never, measureStarsPerNode(table, extended))};
-        if (keep)
-            writeCache(key,
-                       nlohmann::json{
-                           {"node_step", found->step}, {"error", found->error}, {"stars_per_node", found->starsPerNode}}
-                           .dump());
+        found = {nodes.step, nodes.error, c.spectra.coefficientsFrom};
+        if (c.spectra.coefficientsFrom <= 0) {
+            found->starsPerNode = measureStarsPerNode(table, extended);
+            // A measurement that finds no gain may have been disturbed: the next run tries again.
+            if (keep && std::isfinite(found->starsPerNode))
+                writeCache(key, nlohmann::json{{"node_step", found->step},
+                                               {"error", found->error},
+                                               {"stars_per_node", found->starsPerNode}}
+                                    .dump());
+        }
     }
     table.nodeStep = found->step;
     table.starsPerNode = c.spectra.coefficientsFrom > 0 ? c.spectra.coefficientsFrom : found->starsPerNode;

@@ -32,13 +32,14 @@ double pixelAverage(const std::vector<double>& x, const std::vector<double>& y, 
         const std::size_t m = std::size_t(std::upper_bound(x.begin(), x.end(), rest) - x.begin()) - 1;
         return y[m] + (y[m + 1] - y[m]) * (rest - x[m]) / (x[m + 1] - x[m]);
     };
-    std::vector<double> nodes{a};
+    double sum = 0, from = a;
+    const auto addUpTo = [&](double to) {
+        sum += (to - from) * 0.5 * (value(from) + value(to));
+        from = to;
+    };
     auto it = std::upper_bound(x.begin(), x.end(), a / stretch);
-    for (; it != x.end() && *it * stretch < b; ++it) nodes.push_back(*it * stretch);
-    nodes.push_back(b);
-    double sum = 0;
-    for (std::size_t i = 0; i + 1 < nodes.size(); ++i)
-        sum += (nodes[i + 1] - nodes[i]) * 0.5 * (value(nodes[i]) + value(nodes[i + 1]));
+    for (; it != x.end() && *it * stretch < b; ++it) addUpTo(*it * stretch);
+    addUpTo(b);
     return sum / (b - a);
 }
 

@@ -259,7 +259,11 @@ TEST_CASE("what is kept of the coefficients is kept for each setting", "[coeffic
     for (const auto& length : {size / 2, size - 3, std::uintmax_t(0)}) {
         std::filesystem::resize_file(path, length);
         CHECK(use() == first);
-        CHECK(std::filesystem::file_size(path) == size);
+        // Whole again; the break-even is measured, and its length may differ.
+        std::ifstream file(path);
+        std::string line;
+        while (std::getline(file, line)) continue;
+        CHECK((!line.empty() && line.back() == '}'));
     }
     std::string key;
     std::getline(std::ifstream(path), key);

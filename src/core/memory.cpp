@@ -2,7 +2,8 @@
 
 #include <cstdint>
 #include <cstdlib>
-#if defined(__linux__)
+// The address sanitizer watches what malloc gives.
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
 #include <sys/mman.h>
 #endif
 
@@ -23,7 +24,7 @@ std::size_t rounded(std::size_t bytes, std::size_t unit) {
 // back to the system at once.
 void* allocate(std::size_t bytes) {
     if (bytes > std::numeric_limits<std::size_t>::max() - 2 * hugePage) throw std::bad_alloc();
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
+#if defined(MADV_HUGEPAGE)
     if (bytes >= hugeFrom) {
         const std::size_t size = rounded(bytes, hugePage);
         void* p = mmap(nullptr, size + hugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -42,7 +43,7 @@ void* allocate(std::size_t bytes) {
 }
 
 void release(void* p, [[maybe_unused]] std::size_t bytes) noexcept {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
+#if defined(MADV_HUGEPAGE)
     if (bytes >= hugeFrom) {
         munmap(p, rounded(bytes, hugePage));
         return;

@@ -11,10 +11,11 @@ namespace {
 // parts, the first of which is exact.
 Vf log10Of(Vf x) {
     using Vi = stdx::rebind_simd_t<std::int32_t, Vf>;
-    static_assert(sizeof(Vi) == sizeof(Vf));
-    Vi bits = __builtin_bit_cast(Vi, x);
-    const Vi exponent = (bits - Vi(0x3f3504f3)) >> 23;
-    bits -= exponent << 23;
+    using Vu = stdx::rebind_simd_t<std::uint32_t, Vf>;  // wraps where x is negative
+    static_assert(sizeof(Vi) == sizeof(Vf) && sizeof(Vu) == sizeof(Vf));
+    Vu bits = __builtin_bit_cast(Vu, x);
+    const Vi exponent = __builtin_bit_cast(Vi, bits - Vu(0x3f3504f3U)) >> 23;
+    bits -= __builtin_bit_cast(Vu, exponent) << 23;
     const Vf m = __builtin_bit_cast(Vf, bits);
     const Vf t = (m - 1.0F) / (m + 1.0F), u = t * t;
     const Vf series = 1.0F + u * (1.0F / 3 + u * (0.2F + u * (1.0F / 7 + u * (1.0F / 9))));
