@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 
 #include "io/cube_fields.hpp"
+#include "io/cube_tables.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/cube_file.hpp"
 #include "tessera/io/hdf5.hpp"
@@ -33,26 +33,6 @@ void readField(const h5::Group& group, const char* name, Vec3d& value) {
 void readField(const h5::Group& group, const char* name, Mat3d& value) {
     if (const auto v = readArray(group, name, 9); !v.empty())
         for (std::size_t i = 0; i < 3; ++i) value.row[i] = {v[3 * i], v[3 * i + 1], v[3 * i + 2]};
-}
-
-// The grid behind the pixel centres. Files of others may lack the attributes: then the centres tell.
-WavelengthGrid readWavelengths(const h5::Group& root) {
-    const h5::Dataset set = root.dataset("wavelength");
-    const std::vector<double> centres = set.readAll<double>();
-    const std::size_t n = centres.size();
-    if (set.shape().size() != 1 || n == 0) throw Error(set.where() + ": expected one row of wavelengths");
-    const auto matches = [&](const WavelengthGrid& grid) {
-        for (std::size_t j = 0; j < n; ++j)
-            if (!(std::fabs(grid.centre(double(j)) - centres[j]) <= 1e-6 * grid.width(j))) return false;
-        return centres[0] > 0 && grid.step > 0;
-    };
-    const std::optional<double> step = set.attribute<double>("step");
-    const double intervals = n > 1 ? double(n - 1) : 1;
-    WavelengthGrid linear{centres[0], step.value_or(n > 1 ? (centres[n - 1] - centres[0]) / intervals : 1), n, false};
-    if (!set.attribute<std::int32_t>("log").value_or(0) && matches(linear)) return linear;
-    WavelengthGrid log{centres[0], step.value_or(std::log10(centres[n - 1] / centres[0]) / intervals), n, true};
-    if (matches(log)) return log;
-    throw Error(set.where() + ": the wavelengths are neither linear nor logarithmic with one positive step");
 }
 
 Cube readCube(const h5::Group& group, const char* name, std::size_t nLambda) {
@@ -127,6 +107,17 @@ std::vector<std::int64_t> galaxiesInFile(const std::string& path) {
         if (isId(name)) ids.push_back(std::stoll(name));
     std::sort(ids.begin(), ids.end());
     return ids;
+}
+
+std::optional<CubeFileHeader> headerOfComplete(const std::string& path) {
+    try {
+        const h5::File file = h5::File::openRead(path);
+        const h5::Group root = file.root();
+        if (!root.has("catalog/status")) return {};  // written last
+        return readCubeHeader(root);
+    } catch (const Error&) {
+        return {};
+    }
 }
 
 std::string configInFile(const std::string& path) {

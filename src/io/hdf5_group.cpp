@@ -72,6 +72,18 @@ Group Group::createGroup(const std::string& path) const {
             at};
 }
 
+void Group::linkExternal(const std::string& name, const std::string& file, const std::string& path) const {
+    const std::string at = join(where_, name);
+    check(H5Lcreate_external(file.c_str(), path.c_str(), id_.get(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), at,
+          "cannot link");
+}
+
+void Group::copy(const std::string& name, const Group& from, const std::string& path) const {
+    const std::string at = join(where_, name);
+    check(H5Ocopy(from.id_.get(), path.c_str(), id_.get(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), at,
+          ("cannot copy from " + join(from.where_, path)).c_str());
+}
+
 Dataset Group::dataset(const std::string& path) const {
     const std::string at = join(where_, path);
     if (!has(path)) throw Error(at + ": no such dataset");
