@@ -59,6 +59,10 @@ GalaxyCube readGalaxyCube(const std::string& path, std::int64_t subhalo, int vie
     const h5::Group root = file.root();
     std::string name = "galaxies/" + std::to_string(subhalo);
     if (!root.has(name)) {
+        if (const auto shard =
+                root.has("galaxies") ? root.group("galaxies").linkedFile(std::to_string(subhalo)) : std::nullopt)
+            throw Error(path + ": galaxy " + std::to_string(subhalo) + " is in " + *shard +
+                        " (seen from there), which is missing or damaged");
         std::string known;
         for (const std::int64_t id : galaxiesInFile(path)) {
             if (known.size() > 200) {

@@ -156,6 +156,8 @@ public:
     // a copy with everything below it, whose chunks are copied as they are stored.
     void linkExternal(const std::string& name, const std::string& file, const std::string& path) const;
     void copy(const std::string& name, const Group& from, const std::string& path) const;
+    // The file that an external link of this name leads to; empty where there is none.
+    std::optional<std::string> linkedFile(const std::string& name) const;
 
     // Attributes: scalar or array, int or float of any width; strings fixed or variable length, scalar or [1].
     // Empty optional: no such attribute, or one without a value. Error: of another class, or more than one value where
