@@ -180,7 +180,7 @@ Merged mergeShards(const std::vector<std::string>& paths, const std::string& out
                                 " too");
                 const std::string name = std::to_string(row.subhalo);
                 if (by == MergeBy::copies)
-                    galaxies.copy(name, source, "galaxies/" + name);
+                    galaxies.copy(name, source.group("galaxies/" + name));
                 else
                     galaxies.linkExternal(name, seen, "/galaxies/" + name);
             }

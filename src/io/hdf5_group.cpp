@@ -78,12 +78,6 @@ void Group::linkExternal(const std::string& name, const std::string& file, const
           "cannot link");
 }
 
-void Group::copy(const std::string& name, const Group& from, const std::string& path) const {
-    const std::string at = join(where_, name);
-    check(H5Ocopy(from.id_.get(), path.c_str(), id_.get(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), at,
-          ("cannot copy from " + join(from.where_, path)).c_str());
-}
-
 std::optional<std::string> Group::linkedFile(const std::string& name) const {
     const std::string at = join(where_, name);
     const char* what = "cannot read a link";
