@@ -1,5 +1,5 @@
 """A job array under a real Slurm, of this machine alone: four shards, of which one is killed and one told to end; both go
-back into the queue. Then the merged file against a run in one piece, the array once more, and an MPI job.
+back into the queue. Then the merged file against a run in one piece, the array once more, and MPI jobs.
 
 Skipped (exit code 77) where Slurm's programs are missing or do not start.
 """
@@ -181,6 +181,12 @@ wait "$run"
 """
 
 
+def launchers(slurm):
+    """Ways to start MPI programs that there are here."""
+    found = ["mpirun -np 2"] if shutil.which("mpirun") else []
+    return found + (["srun --mpi=pmix"] if "pmix" in slurm.ask("srun", "--mpi=list").split() else [])
+
+
 def run_test(slurm, folder):
     faults = []
 
@@ -240,18 +246,34 @@ def run_test(slurm, folder):
     slurm.wait(alone)
     check(os.path.exists(small.path("cubes.shard3.hdf5")), f"one shard: {Path(small.path('alone')).read_text()}")
 
-    # Two ranks, one file.
-    if shutil.which("mpirun"):
-        mpi = {"TESSERA": program(), "LAUNCH": "mpirun -np 2", "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    # Two ranks, one file; and two ranks with hours of work that are told to end.
+    os.remove(small.path("cubes.hdf5"))
+    print("MPI jobs by", " and ".join(launchers(slurm)) or "no launcher: left out")
+    for launch in launchers(slurm):
+        mpi = {"TESSERA": program(), "LAUNCH": launch, "OMPI_ALLOW_RUN_AS_ROOT": "1",
                "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_hwloc_base_binding_policy": "none"}
-        job = slurm.submit("--nodes=1", "--ntasks-per-node=2", "--mem=0", "--output=mpi", "--cpus-per-task=1",
-                           JOBS / "slurm-mpi.sh", "config.json", "--output", "mpi.hdf5", cwd=folder, more=mpi)
+        command = ("--nodes=1", "--ntasks-per-node=2", "--cpus-per-task=1", "--mem=0", "--output=mpi")
+        small.config["view"] = small.config["view"][:20]
+        small.write()
+        job = slurm.submit(*command, JOBS / "slurm-mpi.sh", cwd=folder, more=mpi)
         slurm.wait(job)
-        if os.path.exists(small.path("mpi.hdf5")):
-            differ = differences(contents(small.path("whole.hdf5")), contents(small.path("mpi.hdf5")))
-            check(set(differ) <= {"@ranks", "@config"}, f"two ranks made another file: {differ}")
+        if os.path.exists(small.path("cubes.hdf5")):
+            differ = differences(contents(small.path("whole.hdf5")), contents(small.path("cubes.hdf5")))
+            check(differ == ["@ranks"], f"{launch}: {differ} are others than in a run of one rank")
+            os.remove(small.path("cubes.hdf5"))
         else:
-            check(False, f"the MPI job: {Path(small.path('mpi')).read_text()}")
+            check(False, f"{launch}: {Path(small.path('mpi')).read_text()}")
+
+        small.config["view"] = small.config["view"] * 1000
+        small.write()
+        job = slurm.submit(*command, JOBS / "slurm-mpi.sh", cwd=folder, more=mpi)
+        wait_for("two ranks to write", lambda: glob.glob(small.path("cubes.hdf5.tmp.*")))
+        slurm.ask("scancel", "--batch", "--signal=USR1", job)
+        slurm.wait(job)
+        said = Path(small.path("mpi")).read_text()
+        check("stopped early (SIGUSR1)" in said, f"{launch}: did not end cleanly: {said}")
+        check(slurm.shown(job, "ExitCode") == "75:0", f"{launch}: exit code {slurm.shown(job, 'ExitCode')}: {said}")
+        check(not glob.glob(small.path("cubes.hdf5*")), f"{launch}: left a file")
     return faults
 
 
