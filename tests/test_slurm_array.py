@@ -7,6 +7,7 @@ Skipped (exit code 77) where Slurm's programs are missing or do not start.
 import ctypes
 import glob
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -111,7 +112,7 @@ class Slurm:
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 ports.append(free.getsockname()[1])
-        user = "root" if os.geteuid() == 0 else os.environ.get("USER", str(os.geteuid()))
+        user = pwd.getpwuid(os.geteuid()).pw_name
         # Credentials that expire as soon as Slurm allows: a job is started again no earlier than that.
         with open(f"{self.folder}/slurm.conf", "w") as file:
             file.write(f"""ClusterName=tessera
