@@ -17,6 +17,7 @@
 #include "run_io.hpp"
 #include "run_plan.hpp"
 #include "run_reports.hpp"
+#include "stop.hpp"
 #include "tessera/comm/comm.hpp"
 #include "tessera/core/version.hpp"
 #include "tessera/io/cube_file.hpp"
@@ -85,6 +86,16 @@ private:
     std::optional<CubeFileWriter> writer_;
 };
 
+// Whether there is a file as this run would write it. A call of every rank: rank 0 looks.
+bool isComplete(const Comm& world, const std::string& path, const CubeFileHeader& header) {
+    std::uint64_t complete = 0;
+    if (world.rank() == 0)
+        if (const auto there = headerOfComplete(path))
+            complete = there->shard == header.shard && differenceOf(*there, header).empty();
+    world.sum(&complete, 1);
+    return complete != 0;
+}
+
 FitsOptions fitsOptions(const Config& c) {
     FitsOptions o;
     o.medium = c.telescope.medium;
@@ -150,9 +161,10 @@ std::shared_ptr<const GalaxyCube> observeView(Observer& observer, const RunPlan&
 }  // namespace
 
 ExitCode run(const Config& config, const RunOptions& options) {
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = StopRequest::Clock::now();
     const Comm world = Comm::world();
     setUpLog(world, options);
+    StopRequest stop(begin, options.maxSeconds);
     const RunPlan plan = makePlan(config, options);
     if (world.rank() == 0)
         for (const std::string& note : plan.snapshot->info().notes)
@@ -162,17 +174,14 @@ ExitCode run(const Config& config, const RunOptions& options) {
         return ExitCode::ok;
     }
 
-    CubeFileHeader header;
-    header.version = version();
-    header.commit = commit();
-    header.config = dumpConfig(plan.config);
-    header.sspSha256 = plan.library.sha256;
-    header.snapshot = plan.snapshot->info().path;
-    header.backend = "cpu";
-    header.ranks = world.size();
-    header.wavelength = plan.config.telescope.wavelengths();
-    header.compression = plan.config.output.compression;
-    SharedFile file(world, plan.config.output.path, header);
+    const CubeFileHeader header = headerOf(plan, world.size());
+    if (plan.shards > 1 && !options.overwrite && isComplete(world, plan.output, header)) {
+        if (world.rank() == 0 && !options.quiet)
+            fmt::print("{}: shard {} of {} is complete already (--overwrite observes it again)\n", plan.output,
+                       plan.shard, plan.shards);
+        return ExitCode::ok;
+    }
+    SharedFile file(world, plan.output, header);
 
     const std::size_t views = plan.config.views.size(), galaxies = plan.galaxies.size();
     const std::size_t ranks = std::size_t(world.size()), rounds = (galaxies + ranks - 1) / ranks;
@@ -181,11 +190,12 @@ ExitCode run(const Config& config, const RunOptions& options) {
     {
         Progress progress(galaxies * views, "cubes", options.progress && !options.quiet && world.rank() == 0);
         RunIo io(plan, world);
-        for (std::size_t round = 0; round < rounds; ++round) {
+        bool stopped = stop.asked(world);
+        for (std::size_t round = 0; round < rounds && !stopped; ++round) {
             const std::size_t mine = round * ranks + std::size_t(world.rank());
             std::optional<Galaxy> galaxy;
             if (mine < galaxies) galaxy = io.nextGalaxy();
-            for (std::size_t view = 0; view < views; ++view) {
+            for (std::size_t view = 0; view < views && !stopped; ++view) {
                 std::shared_ptr<const GalaxyCube> cube;
                 if (galaxy) {
                     RowOfRun& row = rows.emplace_back();
@@ -202,17 +212,22 @@ ExitCode run(const Config& config, const RunOptions& options) {
                 const std::size_t done = round * ranks * views + (view + 1) * inRound;
                 if (done == galaxies * views) io.finish();
                 progress.update(done);
+                stopped = done < galaxies * views && stop.asked(world);
             }
         }
         io.finish();
     }
     rows = gatherRows(world, rows);
+    if (!stop.reason().empty()) {
+        if (world.rank() == 0) spdlog::warn("{}", stoppedEarly(plan, rows, stop.reason()));
+        return ExitCode::resumable;
+    }
     std::vector<GalaxyReport> catalogue;
     for (const RowOfRun& row : rows) catalogue.push_back(row.report);
     file.finish(catalogue);
 
     if (world.rank() == 0 && !options.quiet) {
-        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        const double seconds = std::chrono::duration<double>(StopRequest::Clock::now() - begin).count();
         fmt::print("{}", summary(plan, rows, seconds));
     }
     return ExitCode::ok;

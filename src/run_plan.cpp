@@ -9,7 +9,10 @@
 #include <cstring>
 #include <filesystem>
 
+#include "io/sha256.hpp"
 #include "progress.hpp"
+#include "tessera/core/version.hpp"
+#include "tessera/io/cube_merge.hpp"
 #include "tessera/io/templates.hpp"
 #include "tessera/stages.hpp"
 
@@ -18,12 +21,6 @@ namespace tessera {
 namespace fs = std::filesystem;
 
 namespace {
-
-// cubes.hdf5 -> cubes.shard3.hdf5
-std::string shardPath(const std::string& path, unsigned shard) {
-    const fs::path p(path);
-    return (p.parent_path() / fmt::format("{}.shard{}{}", p.stem().string(), shard, p.extension().string())).string();
-}
 
 // The directory's own permissions; the file itself is replaced, whatever its own are.
 void checkWritable(const std::string& path) {
@@ -62,11 +59,27 @@ void chooseGalaxies(RunPlan& plan) {
                         plan.galaxies.size(), plan.snapshot->info().path));
 }
 
-void keepShard(RunPlan& plan, unsigned shard, unsigned shards) {
-    if (shards <= 1) return;
+// Tells one content of a snapshot from another, of the same header even, without reading particles.
+std::string fingerprint(const RunPlan& plan) {
+    std::string bytes;
+    const auto add = [&bytes](const auto&... values) {
+        (bytes.append(reinterpret_cast<const char*>(&values), sizeof values), ...);
+    };
+    const SnapshotInfo& info = plan.snapshot->info();
+    add(info.redshift, info.boxSize, info.numStars, info.numSubhalos);
+    for (const Subhalo& g : plan.galaxies) {
+        add(g.id, g.stars.first, g.stars.count);
+        for (const auto& vector : {g.position, g.velocity})
+            if (vector) add(vector->x, vector->y, vector->z);
+    }
+    return sha256OfText(bytes);
+}
+
+void keepShard(RunPlan& plan) {
+    if (plan.shards <= 1) return;
     const std::size_t n = plan.galaxies.size();
-    const auto from = plan.galaxies.begin() + std::ptrdiff_t(n * shard / shards);
-    const auto to = plan.galaxies.begin() + std::ptrdiff_t(n * (shard + 1) / shards);
+    const auto from = plan.galaxies.begin() + std::ptrdiff_t(n * plan.shard / plan.shards);
+    const auto to = plan.galaxies.begin() + std::ptrdiff_t(n * (plan.shard + 1) / plan.shards);
     plan.galaxies = {from, to};
 }
 
@@ -102,8 +115,10 @@ void noteResolution(RunPlan& plan) {
 RunPlan makePlan(const Config& config, const RunOptions& options) {
     RunPlan plan;
     plan.config = config;
-    if (options.shards > 1) plan.config.output.path = shardPath(config.output.path, options.shard);
-    checkWritable(plan.config.output.path);
+    plan.shard = options.shard;
+    plan.shards = options.shards;
+    plan.output = plan.shards > 1 ? shardPath(config.output.path, plan.shard) : config.output.path;
+    checkWritable(plan.output);
     plan.tables = loadInstrumentTables(config);
     plan.library = loadSsp(config.ssp.library);
     for (std::size_t v = 0; v < config.views.size(); ++v) {
@@ -113,9 +128,27 @@ RunPlan makePlan(const Config& config, const RunOptions& options) {
     plan.snapshot = Snapshot::open(config.snapshot.path, config.snapshot.format, config.snapshot.number);
     plan.cosmology = cosmologyOf(config.cosmology, plan.snapshot->info());
     chooseGalaxies(plan);
-    keepShard(plan, options.shard, options.shards);
+    plan.galaxiesSha256 = fingerprint(plan);
+    keepShard(plan);
     noteResolution(plan);
     return plan;
+}
+
+CubeFileHeader headerOf(const RunPlan& plan, int ranks) {
+    CubeFileHeader header;
+    header.version = version();
+    header.commit = commit();
+    header.config = dumpConfig(plan.config);
+    header.sspSha256 = plan.library.sha256;
+    header.snapshot = plan.snapshot->info().path;
+    header.galaxiesSha256 = plan.galaxiesSha256;
+    header.backend = "cpu";
+    header.ranks = ranks;
+    header.shard = plan.shard;
+    header.shards = plan.shards;
+    header.wavelength = plan.config.telescope.wavelengths();
+    header.compression = plan.config.output.compression;
+    return header;
 }
 
 double RunPlan::cubeBytes() const {
@@ -176,7 +209,7 @@ std::string describe(const RunPlan& plan) {
                         plan.library.nAge(), plan.library.nZ(), plan.library.nLambda());
     text += fmt::format("cube:       {0} x {0} x {1}{2}, {3}\n", c.telescope.spaxels(), grid.size,
                         c.noise ? " with variance" : "", bytesText(plan.cubeBytes()));
-    text += fmt::format("output:     {}, {} before compression{}\n", c.output.path, bytesText(plan.outputBytes()),
+    text += fmt::format("output:     {}, {} before compression{}\n", plan.output, bytesText(plan.outputBytes()),
                         c.output.fits ? ", and as much in FITS files" : "");
     text += fmt::format("memory:     about {} per rank\n", bytesText(plan.memoryBytes() + plan.overlapBytes()));
     for (const auto& notes : {plan.notes, info.notes})

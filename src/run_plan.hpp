@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/io/cube_file.hpp"
 #include "tessera/io/snapshot.hpp"
 #include "tessera/model/config.hpp"
 #include "tessera/model/ssp.hpp"
@@ -14,13 +15,16 @@
 namespace tessera {
 
 struct RunPlan {
-    Config config;  // output.path with the shard's mark
+    Config config;
+    std::string output;  // the cube file: output.path, of a shard with its mark
+    unsigned shard = 0, shards = 1;
     SspLibrary library;
     InstrumentTables tables;
     std::unique_ptr<Snapshot> snapshot;
     Cosmology cosmology;
     std::vector<Subhalo> galaxies;  // of this shard, in the order of the configuration
     bool named = false;             // the configuration names them: one that cannot be observed is an error
+    std::string galaxiesSha256;     // of what the snapshot's catalogue says of the galaxies of all shards
     std::uint64_t tooFewStars = 0;  // where it does not: subhalos left out for it
     std::uint64_t notCosmological = 0;
     std::vector<std::string> notes;  // what the user should know of the input: shown by --dry-run and at the run's end
@@ -34,6 +38,9 @@ struct RunPlan {
 };
 
 RunPlan makePlan(const Config&, const RunOptions&);
+
+// Of the file that this run writes.
+CubeFileHeader headerOf(const RunPlan&, int ranks);
 
 // For people: --dry-run.
 std::string describe(const RunPlan&);

@@ -1,6 +1,7 @@
 #include "run_reports.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -82,7 +83,7 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, doub
         massInField += r.massInField;
         massClamped += r.massClamped;
     }
-    const std::string& path = plan.config.output.path;
+    const std::string& path = plan.output;
     std::error_code code;
     const auto size = std::filesystem::file_size(path, code);
     std::string text = fmt::format("{} of {} in {:.1f} s: {} ({})\n", counted(cubes, "cube", "cubes"),
@@ -103,6 +104,24 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, doub
     for (const auto& notes : {plan.notes, plan.snapshot->info().notes})
         for (const std::string& note : notes) text += fmt::format("  note: {}\n", note);
     return text;
+}
+
+std::string stoppedEarly(const RunPlan& plan, const std::vector<RowOfRun>& rows, const std::string& reason) {
+    constexpr std::size_t shown = 20;
+    const std::size_t views = plan.config.views.size();
+    std::vector<std::string> done;
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        // Rows are in order of their places, so a galaxy's views follow each other: it is done with its last one.
+        if (rows[i].place % views != views - 1) continue;
+        if (++n <= shown) done.push_back(std::to_string(rows[i].report.subhalo));
+    }
+    if (n > shown) done.push_back("...");
+    return fmt::format(
+        "stopped early ({}) after {} of {}{}{}. {} was not written{}: run it again, with more time or in smaller parts "
+        "(--shard I/N)",
+        reason, n, counted(plan.galaxies.size(), "galaxy", "galaxies"), n > 0 ? ": " : "", fmt::join(done, ", "),
+        plan.output, plan.config.output.fits && n > 0 ? ", the FITS files of these galaxies were" : "");
 }
 
 }  // namespace tessera

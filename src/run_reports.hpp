@@ -22,4 +22,7 @@ std::vector<RowOfRun> gatherRows(const Comm&, const std::vector<RowOfRun>&);
 
 std::string summary(const RunPlan&, const std::vector<RowOfRun>&, double seconds);
 
+// Of a run that ended early: what was done, and that it is lost.
+std::string stoppedEarly(const RunPlan&, const std::vector<RowOfRun>&, const std::string& reason);
+
 }  // namespace tessera

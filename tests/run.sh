@@ -19,7 +19,7 @@ done
 
 if [ $install = yes ]; then
   say "packages"
-  jobs/install-deps.sh
+  jobs/install-deps.sh --tests
 fi
 say "Python environment"
 jobs/python-env.sh build/venv tests/python-requirements.txt

@@ -177,7 +177,12 @@ class Cubes:
         if name not in self._h5["galaxies"]:
             raise CubeFileError(f"{self.path}: no galaxy {subhalo}; there are: "
                                 + (", ".join(map(str, self.galaxies)) or "none"))
-        return self._h5["galaxies"][name]
+        try:
+            return self._h5["galaxies"][name]
+        except KeyError:
+            link = self._h5["galaxies"].get(name, getlink=True)
+            where = f" in {link.filename} (seen from there), which is" if isinstance(link, h5py.ExternalLink) else ""
+            raise CubeFileError(f"{self.path}: galaxy {subhalo} is{where} missing or damaged") from None
 
     def __getitem__(self, subhalo):
         return self.galaxy(subhalo)

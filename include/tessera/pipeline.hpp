@@ -77,9 +77,15 @@ struct RunOptions {
     int verbosity = 0;
     bool progress = true;
     unsigned shard = 0, shards = 1;  // of the chosen galaxies, part `shard` (from 0) of `shards`
+    bool overwrite = false;          // observe a shard again whose file is complete
+    double maxSeconds = 0;           // end early rather than run longer; 0: no limit
 };
 
 // Every galaxy and view of the configuration. Galaxies are dealt to the ranks of MPI's world in turn.
+//
+// A shard whose file is there, complete, and of the same version, configuration, library and snapshot, is left as it is.
+// On SIGTERM, SIGUSR1 or SIGINT, and before maxSeconds are over, the run ends after the cubes that are being made with
+// ExitCode::resumable and without an output file.
 ExitCode run(const Config&, const RunOptions&);
 
 }  // namespace tessera

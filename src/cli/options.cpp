@@ -9,7 +9,11 @@ namespace tessera::cli {
 po::variables_map parseOptions(const std::string& command, const Arguments& args,
                                const po::options_description& options, const std::vector<std::string>& positional) {
     po::positional_options_description plain;
-    for (const std::string& name : positional) plain.add(name.c_str(), 1);
+    for (const std::string& name : positional)
+        if (name.ends_with("..."))
+            plain.add(name.substr(0, name.size() - 3).c_str(), -1);
+        else
+            plain.add(name.c_str(), 1);
     po::variables_map values;
     const std::string see = fmt::format("; see tessera {} --help", command);
     try {

@@ -12,7 +12,7 @@ namespace tessera::cli {
 
 namespace po = boost::program_options;
 
-// positional: names of the options that plain arguments fill, in order.
+// positional: names of the options that plain arguments fill, in order; "name...": all that follow.
 po::variables_map parseOptions(const std::string& command, const Arguments&, const po::options_description&,
                                const std::vector<std::string>& positional = {});
 

@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
-#include <cctype>
 #include <cstdio>
-#include <cstdlib>
 #include <sstream>
 
 #include "cli/options.hpp"
+#include "cli/run_values.hpp"
 #include "tessera/model/config.hpp"
 #include "tessera/pipeline.hpp"
 
@@ -23,48 +22,11 @@ Examples:
   tessera run config.json --set telescope.fov=30 --set view.orientation=edge-on --output edge.hdf5
   tessera run config.json --dry-run
   mpirun -np 4 tessera run config.json
-  sbatch --array=0-9 --wrap 'tessera run config.json --shard auto'
+  sbatch --array=0-9 --wrap 'tessera run config.json --shard auto'    # then: tessera merge --output cubes.hdf5
+
+SIGTERM, SIGUSR1 and SIGINT end a run after the cubes that are being made, with exit code 75 and without a cube file.
 
 )";
-
-unsigned parseCount(const std::string& text, const std::string& what) {
-    bool digits = !text.empty() && text.size() < 10;
-    for (unsigned char c : text) digits = digits && std::isdigit(c);
-    if (!digits) throw ConfigError(fmt::format("run: {}: \"{}\" is not a whole number of 0 or more", what, text));
-    return unsigned(std::stoul(text));
-}
-
-unsigned slurmNumber(const char* name) {
-    const char* text = std::getenv(name);
-    if (text == nullptr)
-        throw ConfigError(
-            fmt::format("run: --shard auto: {} is not set; allowed: inside a Slurm job array (sbatch --array), "
-                        "else --shard I/N",
-                        name));
-    return parseCount(text, name);
-}
-
-// I/N, or auto: this task's place in a Slurm job array.
-void setShard(const std::string& text, RunOptions& run) {
-    if (text == "auto") {
-        const unsigned first = slurmNumber("SLURM_ARRAY_TASK_MIN"), task = slurmNumber("SLURM_ARRAY_TASK_ID");
-        run.shards = slurmNumber("SLURM_ARRAY_TASK_COUNT");
-        run.shard = task - first;
-        if (task < first || run.shard >= run.shards)
-            throw ConfigError(
-                fmt::format("run: --shard auto: task {} is not one of {} from {} on; allowed: an array without "
-                            "gaps (--array=0-9)",
-                            task, run.shards, first));
-        return;
-    }
-    const std::size_t slash = text.find('/');
-    if (slash == std::string::npos)
-        throw ConfigError(fmt::format("run: --shard \"{}\"; allowed: I/N with 0 <= I < N, or auto", text));
-    run.shard = parseCount(text.substr(0, slash), "--shard");
-    run.shards = parseCount(text.substr(slash + 1), "--shard");
-    if (run.shard >= run.shards)
-        throw ConfigError(fmt::format("run: --shard {}: allowed: I/N with 0 <= I < N (counted from 0)", text));
-}
 
 }  // namespace
 
@@ -77,7 +39,11 @@ ExitCode runCommand(const Arguments& args) {
          "change a value of the configuration (repeatable)")
         ("output,o", po::value<std::string>()->value_name("FILE"), "the same as --set output.path=FILE")
         ("shard", po::value<std::string>()->value_name("I/N"),
-         "observe part I (from 0) of N equal parts of the galaxies, into FILE.shardI; auto: from Slurm's job array")
+         "observe part I (from 0) of N equal parts of the galaxies, into FILE.shardI; auto: from Slurm's job array. "
+         "A shard that is complete is left as it is")
+        ("overwrite", "observe a shard again that is complete")
+        ("max-time", po::value<std::string>()->value_name("HH:MM"),
+         "end before so much time is over, with exit code 75; also HH:MM:SS, D-HH:MM:SS, 90s, 30m, 1.5h")
         ("dry-run", "check everything, say what would be done, read no particles, write nothing")
         ("quiet,q", "no progress, no summary; errors and warnings only")
         ("verbose,v", "more messages, and the place in the code of an error")
@@ -101,7 +67,13 @@ ExitCode runCommand(const Arguments& args) {
     run.quiet = values.count("quiet") != 0;
     run.verbosity = int(values.count("verbose"));
     run.progress = !run.quiet;
-    if (values.count("shard")) setShard(values["shard"].as<std::string>(), run);
+    run.overwrite = values.count("overwrite") != 0;
+    if (values.count("max-time")) run.maxSeconds = parseDuration(values["max-time"].as<std::string>());
+    if (values.count("shard")) {
+        const ShardChoice choice = parseShard(values["shard"].as<std::string>());
+        run.shard = choice.shard;
+        run.shards = choice.shards;
+    }
 
     std::vector<std::string> overrides;
     if (values.count("set")) overrides = values["set"].as<std::vector<std::string>>();

@@ -2,6 +2,10 @@
 // catalogue.
 #pragma once
 
+#include <type_traits>
+#include <vector>
+
+#include "tessera/io/hdf5.hpp"
 #include "tessera/model/galaxy.hpp"
 
 namespace tessera {
@@ -26,6 +30,36 @@ void forEachField(Report& r, F f) {
     f("centre", "kpc", r.centre);
     f("systemic_velocity", "km/s", r.systemicVelocity);
     f("luminosity_in_band", "Lsun", r.luminosityInBand);
+}
+
+// Scalars are stored in their own type, vectors and matrices as doubles.
+template <class T>
+constexpr bool isScalarField = std::is_arithmetic_v<std::remove_cvref_t<T>>;
+
+template <class T>
+std::vector<hsize_t> shapeOfField() {
+    if constexpr (isScalarField<T>)
+        return {};
+    else if constexpr (std::is_same_v<std::remove_cvref_t<T>, Mat3d>)
+        return {3, 3};
+    else
+        return {3};
+}
+
+inline std::vector<double> flatten(const Vec3d& v) {
+    return {v.x, v.y, v.z};
+}
+inline std::vector<double> flatten(const Mat3d& m) {
+    std::vector<double> out;
+    for (const Vec3d& row : m.row) out.insert(out.end(), {row.x, row.y, row.z});
+    return out;
+}
+
+inline void unflatten(const double* in, Vec3d& v) {
+    v = {in[0], in[1], in[2]};
+}
+inline void unflatten(const double* in, Mat3d& m) {
+    for (int i = 0; i < 3; ++i) unflatten(in + 3 * i, m.row[i]);
 }
 
 }  // namespace tessera

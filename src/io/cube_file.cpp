@@ -1,11 +1,11 @@
 #include "tessera/io/cube_file.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <optional>
 #include <type_traits>
 
 #include "io/cube_fields.hpp"
+#include "io/cube_tables.hpp"
 #include "io/temporary_file.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/hdf5.hpp"
@@ -22,90 +22,21 @@ std::string galaxyName(std::int64_t subhalo, int view) {
     return "subhalo " + std::to_string(subhalo) + (view > 0 ? " view " + std::to_string(view) : "");
 }
 
-std::string utcNow() {
-    const std::time_t now = std::time(nullptr);
-    std::tm utc{};
-    gmtime_r(&now, &utc);
-    char text[32];
-    return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
-}
-
 // Chunks of nearly equal size, so that little is stored beyond the array's end: 25 in chunks of at most 10 gives 9.
 hsize_t evenly(std::size_t n, std::size_t most) {
     const std::size_t pieces = (n + most - 1) / most;
     return (n + pieces - 1) / pieces;
 }
 
-std::vector<double> flatten(const Vec3d& v) {
-    return {v.x, v.y, v.z};
-}
-std::vector<double> flatten(const Mat3d& m) {
-    std::vector<double> out;
-    for (const Vec3d& row : m.row) out.insert(out.end(), {row.x, row.y, row.z});
-    return out;
-}
-
-template <class T>
-constexpr bool isScalar = std::is_arithmetic_v<std::remove_cvref_t<T>>;
-template <class T>
-std::vector<hsize_t> shapeOf() {
-    if constexpr (std::is_same_v<std::remove_cvref_t<T>, Mat3d>)
-        return {3, 3};
-    else
-        return {3};
-}
-
 void writeReport(const h5::Group& group, const GalaxyReport& report) {
     group.setAttribute<std::int64_t>("view", report.view);
     forEachField(report, [&](const char* name, const char*, const auto& value) {
         using T = std::remove_cvref_t<decltype(value)>;
-        if constexpr (isScalar<T>)
+        if constexpr (isScalarField<T>)
             group.setAttribute<T>(name, value);
         else
-            group.setAttributeArray<double>(name, flatten(value), shapeOf<T>());
+            group.setAttributeArray<double>(name, flatten(value), shapeOfField<T>());
     });
-}
-
-// One dataset a column. Text has the length of its longest row.
-void writeCatalogue(const h5::Group& root, const std::vector<GalaxyReport>& rows) {
-    const h5::Group group = root.createGroup("catalog");
-    const hsize_t n = rows.size();
-    const auto column = [&](const char* name, const char* unit, const auto& values, std::vector<hsize_t> shape) {
-        shape.insert(shape.begin(), n);
-        const h5::Dataset set = group.write(name, shape, values.data());
-        if (*unit != '\0') set.setAttribute("unit", unit);
-    };
-    GalaxyReport names;
-    std::size_t index = 0;
-    forEachField(names, [&](const char* name, const char* unit, const auto& member) {
-        using T = std::remove_cvref_t<decltype(member)>;
-        std::vector<std::conditional_t<isScalar<T>, T, double>> values;
-        for (const GalaxyReport& row : rows) {
-            std::size_t i = 0;
-            forEachField(row, [&](const char*, const char*, const auto& value) {
-                if (i++ != index) return;
-                if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(value)>, T>)
-                    return;
-                else if constexpr (isScalar<T>)
-                    values.push_back(value);
-                else
-                    for (double v : flatten(value)) values.push_back(v);
-            });
-        }
-        column(name, unit, values, isScalar<T> ? std::vector<hsize_t>{} : shapeOf<T>());
-        ++index;
-    });
-    std::vector<std::int32_t> views;
-    std::vector<double> seconds;
-    std::vector<std::string> states;
-    for (const GalaxyReport& row : rows) {
-        views.push_back(row.view);
-        seconds.push_back(row.seconds);
-        states.push_back(row.status);
-    }
-    column("view", "", views, {});
-    column("seconds", "s", seconds, {});
-    group.writeStrings("status", states);
 }
 
 void writeCube(const h5::Group& group, const char* name, const Cube& cube, const std::string& unit, int compression) {
@@ -130,11 +61,9 @@ struct CubeFileWriter::Impl {
         try {
             action();
         } catch (const Error& error) {
-            std::string text = error.what();
-            const std::string& name = temporary.name();
-            for (std::size_t at; (at = text.find(name)) != std::string::npos;)
-                text.replace(at, name.size(), temporary.finalName());
-            throw Error("cannot write cube file '" + temporary.finalName() + "'" + what + ": " + text, error.where());
+            throw Error("cannot write cube file '" + temporary.finalName() + "'" + what + ": " +
+                            temporary.inFinalNames(error.what()),
+                        error.where());
         }
     }
     const h5::File& open() const {
@@ -163,19 +92,7 @@ CubeFileWriter::CubeFileWriter(const std::string& path, const CubeFileHeader& he
     impl_->naming("", [&] {
         impl_->file.emplace(h5::File::create(impl_->temporary.name()));
         const h5::Group root = impl_->file->root();
-        root.setAttribute("tessera_version", header.version);
-        root.setAttribute("commit", header.commit);
-        root.setAttribute("config", header.config);
-        root.setAttribute("ssp_sha256", header.sspSha256);
-        root.setAttribute("snapshot", header.snapshot);
-        root.setAttribute("created", utcNow());
-        root.setAttribute<std::int64_t>("ranks", header.ranks);
-        root.setAttribute("backend", header.backend);
-        const std::vector<double> centres = header.wavelength.centres();
-        const h5::Dataset wavelength = root.write("wavelength", {centres.size()}, centres.data());
-        wavelength.setAttribute("unit", "Angstrom");
-        wavelength.setAttribute<double>("step", header.wavelength.step);
-        wavelength.setAttribute<std::int32_t>("log", header.wavelength.log);
+        writeCubeHeader(root, header);
         root.createGroup("galaxies");
     });
 }

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 
 #include "io/cube_fields.hpp"
+#include "io/cube_tables.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/io/cube_file.hpp"
 #include "tessera/io/hdf5.hpp"
@@ -35,26 +35,6 @@ void readField(const h5::Group& group, const char* name, Mat3d& value) {
         for (std::size_t i = 0; i < 3; ++i) value.row[i] = {v[3 * i], v[3 * i + 1], v[3 * i + 2]};
 }
 
-// The grid behind the pixel centres. Files of others may lack the attributes: then the centres tell.
-WavelengthGrid readWavelengths(const h5::Group& root) {
-    const h5::Dataset set = root.dataset("wavelength");
-    const std::vector<double> centres = set.readAll<double>();
-    const std::size_t n = centres.size();
-    if (set.shape().size() != 1 || n == 0) throw Error(set.where() + ": expected one row of wavelengths");
-    const auto matches = [&](const WavelengthGrid& grid) {
-        for (std::size_t j = 0; j < n; ++j)
-            if (!(std::fabs(grid.centre(double(j)) - centres[j]) <= 1e-6 * grid.width(j))) return false;
-        return centres[0] > 0 && grid.step > 0;
-    };
-    const std::optional<double> step = set.attribute<double>("step");
-    const double intervals = n > 1 ? double(n - 1) : 1;
-    WavelengthGrid linear{centres[0], step.value_or(n > 1 ? (centres[n - 1] - centres[0]) / intervals : 1), n, false};
-    if (!set.attribute<std::int32_t>("log").value_or(0) && matches(linear)) return linear;
-    WavelengthGrid log{centres[0], step.value_or(std::log10(centres[n - 1] / centres[0]) / intervals), n, true};
-    if (matches(log)) return log;
-    throw Error(set.where() + ": the wavelengths are neither linear nor logarithmic with one positive step");
-}
-
 Cube readCube(const h5::Group& group, const char* name, std::size_t nLambda) {
     const h5::Dataset set = group.dataset(name);
     const std::vector<hsize_t>& shape = set.shape();
@@ -79,6 +59,10 @@ GalaxyCube readGalaxyCube(const std::string& path, std::int64_t subhalo, int vie
     const h5::Group root = file.root();
     std::string name = "galaxies/" + std::to_string(subhalo);
     if (!root.has(name)) {
+        if (const auto shard =
+                root.has("galaxies") ? root.group("galaxies").linkedFile(std::to_string(subhalo)) : std::nullopt)
+            throw Error(path + ": galaxy " + std::to_string(subhalo) + " is in " + *shard +
+                        " (seen from there), which is missing or damaged");
         std::string known;
         for (const std::int64_t id : galaxiesInFile(path)) {
             if (known.size() > 200) {
@@ -127,6 +111,17 @@ std::vector<std::int64_t> galaxiesInFile(const std::string& path) {
         if (isId(name)) ids.push_back(std::stoll(name));
     std::sort(ids.begin(), ids.end());
     return ids;
+}
+
+std::optional<CubeFileHeader> headerOfComplete(const std::string& path) {
+    try {
+        const h5::File file = h5::File::openRead(path);
+        const h5::Group root = file.root();
+        if (!root.has("catalog/status")) return {};  // written last
+        return readCubeHeader(root);
+    } catch (const Error&) {
+        return {};
+    }
 }
 
 std::string configInFile(const std::string& path) {

@@ -72,6 +72,27 @@ Group Group::createGroup(const std::string& path) const {
             at};
 }
 
+void Group::linkExternal(const std::string& name, const std::string& file, const std::string& path) const {
+    const std::string at = join(where_, name);
+    check(H5Lcreate_external(file.c_str(), path.c_str(), id_.get(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), at,
+          "cannot link");
+}
+
+std::optional<std::string> Group::linkedFile(const std::string& name) const {
+    const std::string at = join(where_, name);
+    const char* what = "cannot read a link";
+    if (check(H5Lexists(id_.get(), name.c_str(), H5P_DEFAULT), at, what) == 0) return {};
+    H5L_info_t info;
+    check(H5Lget_info(id_.get(), name.c_str(), &info, H5P_DEFAULT), at, what);
+    if (info.type != H5L_TYPE_EXTERNAL) return {};
+    std::vector<char> value(info.u.val_size);
+    check(H5Lget_val(id_.get(), name.c_str(), value.data(), value.size(), H5P_DEFAULT), at, what);
+    unsigned flags = 0;
+    const char *file = nullptr, *object = nullptr;
+    check(H5Lunpack_elink_val(value.data(), value.size(), &flags, &file, &object), at, what);
+    return file;
+}
+
 Dataset Group::dataset(const std::string& path) const {
     const std::string at = join(where_, path);
     if (!has(path)) throw Error(at + ": no such dataset");

@@ -67,6 +67,11 @@ TemporaryFile::~TemporaryFile() {
         abandoned().push_back(std::move(name_));
 }
 
+std::string TemporaryFile::inFinalNames(std::string message) const {
+    for (std::size_t at; (at = message.find(name_)) != std::string::npos;) message.replace(at, name_.size(), final_);
+    return message;
+}
+
 void TemporaryFile::commit() {
     std::error_code code;
     fs::rename(name_, final_, code);

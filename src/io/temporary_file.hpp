@@ -20,6 +20,8 @@ public:
 
     const std::string& name() const noexcept { return name_; }  // "cubes.hdf5.tmp.4711"
     const std::string& finalName() const noexcept { return final_; }
+    // A message with the final name in the place of the temporary one, which would only confuse.
+    std::string inFinalNames(std::string message) const;
     void commit();  // the file must be closed
 
 private:

@@ -1,7 +1,7 @@
 // The cube file (HDF5). Schema:
 //
-//   /                           attrs: tessera_version, commit, config (JSON as used), ssp_sha256, snapshot, created,
-//                                      ranks, backend
+//   /                           attrs: tessera_version, commit, config (JSON as used), ssp_sha256, snapshot,
+//                                      galaxies_sha256, created, ranks, backend; of a shard: shard, shards
 //   /wavelength                 [nLambda] f8 Angstrom (pixel centres); attrs unit, step [Angstrom or dex], log (0 | 1)
 //   /galaxies/<subhalo>/flux    [ny][nx][nLambda] f4, attr unit       (view k > 0: /galaxies/<subhalo>/view_k/...)
 //                      /variance    [ny][nx][nLambda] f4              (when noise is on)
@@ -14,11 +14,12 @@
 //
 // Cubes are stored in chunks of about 10 x 10 spaxels x 512 wavelengths, so that a spectrum and an image at one
 // wavelength both read few of them, shuffled and deflated (compression 0: neither). The attributes are those of
-// GalaxyReport.
+// GalaxyReport. In a file that `tessera merge` made, /galaxies/<subhalo> may be an external link into a shard's file.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,16 @@ namespace tessera {
 
 struct CubeFileHeader {
     std::string version, commit, config, sspSha256, snapshot, backend;
+    std::string galaxiesSha256;  // of what the snapshot's catalogue says of the galaxies of all shards
     int ranks = 1;
+    unsigned shard = 0, shards = 1;  // part `shard` (from 0) of `shards`; 1: the whole
     WavelengthGrid wavelength;
     int compression = 4;
 };
+
+// What keeps cubes of `a` from standing beside those of `b` in one file, as "another SSP library"; empty: nothing. Where
+// output goes and resources do not matter, nor which of the shards it is.
+std::string differenceOf(const CubeFileHeader& a, const CubeFileHeader& b);
 
 // Writes to a temporary name beside the final one, PATH.tmp.<pid>; finish() renames. Destroyed without finish(), it
 // removes the temporary file. Errors name the file and the galaxy.
@@ -62,6 +69,8 @@ private:
 // missing or of the wrong shape.
 GalaxyCube readGalaxyCube(const std::string& path, std::int64_t subhalo, int view = 0);
 std::vector<std::int64_t> galaxiesInFile(const std::string& path);  // ascending
-std::string configInFile(const std::string& path);                  // the JSON of the run; empty where there is none
+// Header of a complete file; empty where there is no such file or it is no complete cube file.
+std::optional<CubeFileHeader> headerOfComplete(const std::string& path);
+std::string configInFile(const std::string& path);  // the JSON of the run; empty where there is none
 
 }  // namespace tessera

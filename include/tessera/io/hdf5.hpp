@@ -151,6 +151,14 @@ public:
     std::vector<std::string> readStrings(const std::string& name) const;  // fixed or variable length
     std::vector<std::string> names() const;                               // links of this group, in name order
 
+    // The object at `path` of another file under the name `name` here: an external link, which HDF5 follows when the
+    // object is opened. A relative file name begins at this file's directory; the other file need not be there yet.
+    void linkExternal(const std::string& name, const std::string& file, const std::string& path) const;
+    // The file that an external link of this name leads to; empty where there is none.
+    std::optional<std::string> linkedFile(const std::string& name) const;
+    // A copy of a group with everything below it; chunks are copied as they are stored.
+    void copy(const std::string& name, const Group& from) const;
+
     // Attributes: scalar or array, int or float of any width; strings fixed or variable length, scalar or [1].
     // Empty optional: no such attribute, or one without a value. Error: of another class, or more than one value where
     // one is asked for. Setting replaces. Strings are written as variable-length UTF-8.

@@ -1,0 +1,98 @@
+"""A small snapshot, a small library and a configuration that works, for tests of the program from outside."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tessera", required=True)
+    return parser.parse_args()
+
+
+def program():
+    """The path of the program under test, which --tessera names."""
+    return os.path.abspath(arguments().tessera)
+
+
+class SmallRun:
+    """folder/: mock/, library.hdf5, config.json (8 galaxies, noise, output cubes.hdf5)."""
+
+    def __init__(self, tessera, folder, galaxies=8, stars=20000, views=1, spaxels=6, wavelengths=200):
+        self.tessera, self.folder = tessera, folder
+        self.run("mock", "--output", "mock", "--galaxies", galaxies, "--stars", stars, "--gas", 100, "--chunks", 2)
+        self._library()
+        self.config = {
+            "snapshot": {"path": "mock/output", "number": 99},
+            "galaxies": {"subhalos": list(range(galaxies)), "min_stars": 10},
+            "view": [{"redshift": 0.05, "inclination": i % 90} for i in range(views)],
+            "telescope": {"fov": 2 * spaxels, "spaxel": 2, "aperture": "square",
+                          "wavelength": [4000, 4000 + 10 * wavelengths, 10]},
+            "ssp": {"library": "library.hdf5"},
+            "noise": {"signal_to_noise": 30, "seed": 3},
+            "output": {"path": "cubes.hdf5"},
+            "resources": {"threads": 1},
+        }
+        self.write()
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self):
+        with open(self.path("config.json"), "w") as file:
+            json.dump(self.config, file)
+
+    def run(self, *options, code=0, launcher=()):
+        """Runs the program to its end; stops the test where the exit code is another."""
+        result = subprocess.run([*launcher, self.tessera, *map(str, options)], cwd=self.folder, capture_output=True, text=True)
+        if result.returncode != code:
+            sys.exit(f"tessera {' '.join(map(str, options))}: exit code {result.returncode}, not {code}\n"
+                     f"{result.stdout}{result.stderr}")
+        return result.stdout + result.stderr
+
+    def start(self, *options, launcher=()):
+        return subprocess.Popen([*launcher, self.tessera, *map(str, options)], cwd=self.folder, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True)
+
+    def _library(self):
+        with h5py.File(self.path("library.hdf5"), "w") as file:
+            file.attrs.update({"tessera_ssp_version": 1, "name": "small", "source": "a test", "medium": "unstated",
+                               "flux_unit": "Lsun/Angstrom/Msun"})
+            age, metallicity = np.array([7, 8.5, 10.2]), np.array([0.0004, 0.05])
+            wavelength = np.arange(3000.0, 12000.0, 20.0)
+            file["log_age"], file["metallicity"], file["wavelength"] = age, metallicity, wavelength
+            file["flux"] = (1e-4 * 10 ** (8 - age[None, :, None]) *
+                            (1 + 0.3 * np.sin(wavelength / 50 + 40 * metallicity[:, None, None])))
+
+
+def contents(path):
+    """Every dataset and attribute of an HDF5 file by its path, external links followed; less what is of the moment."""
+    found = {}
+
+    def visit(name, item):
+        for key, value in item.attrs.items():
+            if (name, key) != ("", "created"):
+                value = np.asarray(value)
+                found[f"{name}@{key}"] = (value.dtype.kind, value.shape, value.tobytes() if value.dtype != object else str(value))
+        if isinstance(item, h5py.Dataset):
+            if name != "/catalog/seconds":
+                found[name] = (item.dtype, item.shape, item.chunks, item.compression, item[...].tobytes())
+        else:
+            found[name] = "group"
+            for key in item:
+                visit(f"{name}/{key}", item[key])
+
+    with h5py.File(path) as file:
+        visit("", file)
+    return found
+
+
+def differences(a, b):
+    """Names of what two files' contents() do not share, at most ten."""
+    return [name for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name)][:10]
