@@ -38,7 +38,8 @@ std::string keyOf(const Config& c, const SspLibrary& library, double redshift, c
 }
 
 struct Findings {
-    double step = 0, error = 0, starsPerNode = 0;
+    double step = 0, error = 0;
+    double starsPerNode = 0;  // 0: not known
 };
 
 std::optional<Findings> readFindings(const std::string& key) {
@@ -46,8 +47,8 @@ std::optional<Findings> readFindings(const std::string& key) {
     if (!text) return {};
     try {
         const auto json = nlohmann::json::parse(*text);
-        const Findings f{json.at("node_step"), json.at("error"), json.at("stars_per_node")};
-        if (f.step >= 0 && f.step <= widestNodeStep && f.starsPerNode > 0) return f;
+        const Findings f{json.at("node_step"), json.at("error"), json.value("stars_per_node", 0.0)};
+        if (f.step >= 0 && f.step <= widestNodeStep && f.starsPerNode >= 0) return f;
     } catch (const nlohmann::json::exception&) {
         // made anew below
     }
@@ -62,23 +63,22 @@ void useCoefficients(Host exec, const Config& c, const SspLibrary& library, doub
     // A table of line widths has no more than its path in the key.
     const bool keep = !library.sha256.empty() && !(c.lsf && !c.lsf->table.empty());
     const std::string key = keyOf(c, library, redshift, extended, table);
-    std::optional<Findings> found = keep ? readFindings(key) : std::nullopt;
-    if (!found) {
+    const std::optional<Findings> known = keep ? readFindings(key) : std::nullopt;
+    Findings f = known.value_or(Findings{});
+    if (!known) {
         const NodeSpacing nodes = nodeSpacing(exec, table, extended, lsf, c.spectra.accuracy);
-        table.nodeStep = nodes.step;
-        found = {nodes.step, nodes.error, c.spectra.coefficientsFrom};
-        if (c.spectra.coefficientsFrom <= 0) {
-            found->starsPerNode = measureStarsPerNode(table, extended);
-            // A measurement that finds no gain may have been disturbed: the next run tries again.
-            if (keep && std::isfinite(found->starsPerNode))
-                writeCache(key, nlohmann::json{{"node_step", found->step},
-                                               {"error", found->error},
-                                               {"stars_per_node", found->starsPerNode}}
-                                    .dump());
-        }
+        f.step = nodes.step;
+        f.error = nodes.error;
     }
-    table.nodeStep = found->step;
-    table.starsPerNode = c.spectra.coefficientsFrom > 0 ? c.spectra.coefficientsFrom : found->starsPerNode;
+    table.nodeStep = f.step;
+    const bool measure = c.spectra.coefficientsFrom <= 0 && f.starsPerNode <= 0;
+    if (measure) f.starsPerNode = measureStarsPerNode(table, extended);
+    table.starsPerNode = c.spectra.coefficientsFrom > 0 ? c.spectra.coefficientsFrom : f.starsPerNode;
+    if (!keep || (known && !measure)) return;
+    nlohmann::json record{{"node_step", f.step}, {"error", f.error}};
+    // A measurement that finds no gain may have been disturbed: the next run tries again.
+    if (f.starsPerNode > 0 && std::isfinite(f.starsPerNode)) record["stars_per_node"] = f.starsPerNode;
+    writeCache(key, record.dump());
 }
 
 }  // namespace tessera
