@@ -151,7 +151,8 @@ Merged mergeShards(const std::vector<std::string>& paths, const std::string& out
     for (const std::string& path : paths)
         if (fs::equivalent(path, output, code))
             throw ConfigError("merge: " + output + " is both a shard and the output");
-    if (paths.empty()) throw Error("cannot merge: there is no " + shardPath(output, 0) + unfinishedBeside(shardPath(output, 0)));
+    if (paths.empty())
+        throw Error("cannot merge: there is no " + shardPath(output, 0) + unfinishedBeside(shardPath(output, 0)));
     const std::vector<Shard> shards = readShards(paths, output);
 
     CubeFileHeader header = shards.front().header;
