@@ -78,7 +78,14 @@ void useCoefficients(Host exec, const Config& c, const SspLibrary& library, doub
     nlohmann::json record{{"node_step", f.step}, {"error", f.error}};
     // A measurement that finds no gain may have been disturbed: the next run tries again.
     if (f.starsPerNode > 0 && std::isfinite(f.starsPerNode)) record["stars_per_node"] = f.starsPerNode;
-    writeCache(key, record.dump());
+    if (readCache(key)) {
+        writeCache(key, record.dump());
+        return;
+    }
+    // Ranks that measure at once must agree on what they found.
+    offerCache(key, record.dump());
+    const std::optional<Findings> agreed = readFindings(key);
+    if (measure && agreed && agreed->starsPerNode > 0) table.starsPerNode = agreed->starsPerNode;
 }
 
 }  // namespace tessera

@@ -12,12 +12,8 @@ namespace {
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
-// Wavelength pixels that are worked on at once: as many as the budget holds of the lit spaxels. Every block costs the
-// stars anew, so that galaxies of many stars get larger ones; docs/performance.md states the peak.
-std::size_t blockPixels(const Optics& o, std::size_t lit, std::uint64_t stars, std::uint64_t memoryPerRank) {
-    constexpr std::uint64_t base = std::uint64_t(128) << 20, perStar = 8;
-    const std::uint64_t budget =
-        memoryPerRank > 0 ? memoryPerRank / 4 : base + std::min<std::uint64_t>(perStar * stars, base);
+// Wavelength pixels that are worked on at once: as many as the budget holds of the lit spaxels.
+std::size_t blockPixels(const Optics& o, std::size_t lit, std::uint64_t budget) {
     const std::size_t size = o.grid().size, extra = 2 * o.wings() + spectrumPadding, least = 2 * spectrumPadding;
     // A PSF that acts first leaves its spectra to the LSF.
     const std::uint64_t spectra = lit + (o.lsf() && !o.lsfFirst() ? o.n() * o.n() : 0);
@@ -38,7 +34,7 @@ CubePlan::CubePlan(Optics o, std::vector<std::uint8_t> mask_, std::vector<std::u
         weight.push_back(covered[j] ? float(optics.grid().width(j)) : 0.0F);
 }
 
-Map makeCube(Host exec, const CubePlan& plan, std::span<const std::uint32_t> lit, std::uint64_t stars, bool whole,
+Map makeCube(Host exec, const CubePlan& plan, std::span<const std::uint32_t> lit, std::uint64_t budget, bool whole,
              const AccumulateBlock& accumulate, CubeWorkspace& workspace, Cube& cube) {
     const Optics& optics = plan.optics;
     const std::size_t spaxels = cube.spaxels(), pixels = cube.nLambda, wings = optics.wings();
@@ -51,7 +47,7 @@ Map makeCube(Host exec, const CubePlan& plan, std::span<const std::uint32_t> lit
             if (!wanted[s]) std::fill_n(cube.spectrum(s), pixels, plan.mask[s] ? 0.0F : nan);
         }
     }
-    const std::size_t block = whole ? pixels : blockPixels(optics, lit.size(), stars, plan.memory);
+    const std::size_t block = whole ? pixels : blockPixels(optics, lit.size(), budget);
     const std::size_t stride = (block + 2 * wings + spectrumPadding + 15) / 16 * 16;
     Buffer<float>& spectra = workspace.spectra;
     if (spectra.size() < lit.size() * stride) spectra = Buffer<float>(lit.size() * stride);

@@ -25,7 +25,6 @@ struct CubePlan {
     std::vector<float> weight;  // [Angstrom] of a pixel in the flux map; 0 where it is not covered
     double scale = 1;           // of the stars' luminosities
     std::string fluxUnit;
-    std::uint64_t memory = 0;  // [byte] resources.memory_per_rank
 };
 
 // Memory that is kept from galaxy to galaxy; nothing in it matters.
@@ -37,8 +36,8 @@ struct CubeWorkspace {
 using AccumulateBlock = std::function<void(std::ptrdiff_t from, std::size_t count, float* out, std::size_t stride)>;
 
 // Fills the cube, NaN outside the aperture and where the library does not reach; returns the map of its flux.
-// stars: in the field and its padding. whole: all wavelengths are accumulated at once; the wings of the spectra are then dark.
-Map makeCube(Host, const CubePlan&, std::span<const std::uint32_t> lit, std::uint64_t stars, bool whole,
+// budget: [byte] of a block of spectra. whole: all wavelengths are accumulated at once; the wings of the spectra are then dark.
+Map makeCube(Host, const CubePlan&, std::span<const std::uint32_t> lit, std::uint64_t budget, bool whole,
              const AccumulateBlock&, CubeWorkspace&, Cube&);
 
 }  // namespace tessera

@@ -82,6 +82,14 @@ Optics opticsOf(const Config& c, const InstrumentTables& tables, const SspLibrar
 // power of two, exact in floats.
 constexpr float shiftQuantum = 0x1p-10F;
 
+// Memory of a block of spectra. At the knots every block costs the stars anew, so that galaxies of many stars get larger
+// ones; at the pixels it does not. docs/performance.md states the peak.
+std::uint64_t blockBytes(const Config& c, const KnotTable& table, const BinnedStars& stars) {
+    if (c.resources.memoryPerRank > 0) return c.resources.memoryPerRank / 4;
+    constexpr std::uint64_t MiB = std::uint64_t(1) << 20, perStar = 8;
+    return table.fine ? 64 * MiB : 128 * MiB + std::min(perStar * stars.stars.size(), 128 * MiB);
+}
+
 // Galaxies of so many stars in the field have their dense spaxels summed in coefficients; for smaller ones finding out
 // about them costs more than it gains.
 constexpr std::uint64_t coefficientsFrom = 1'000'000;
@@ -176,7 +184,6 @@ Observer::State::View Observer::State::makeView(std::size_t index) const {
                       coveredPixels(grid, library, z, c.spectra.outside));
     v.plan.scale = luminosity ? 1 : fluxPerLuminosity(z, r.luminosityDistanceMpc);
     v.plan.fluxUnit = luminosity ? "Lsun" : "1e-20 erg s-1 cm-2";
-    v.plan.memory = c.resources.memoryPerRank;
     return v;
 }
 
@@ -297,8 +304,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     };
     g.flux = state_->cubeOf(v);
     // RUBIX's rescaling needs whole spectra.
-    g.maps.push_back(
-        makeCube(exec, v.plan, lit, binned.stars.size(), state_->rubix(), accumulateBlock, state_->workspace, g.flux));
+    g.maps.push_back(makeCube(exec, v.plan, lit, blockBytes(c, table, binned), state_->rubix(), accumulateBlock,
+                              state_->workspace, g.flux));
 
     if (c.noise) {
         const StageTimer timer("noise");

@@ -70,6 +70,43 @@ TEST_CASE("what was stored is found under its key alone", "[cache]") {
     CHECK(filesBelow(folder.path()).size() == 2);
 }
 
+TEST_CASE("what is offered second changes nothing", "[cache]") {
+    const Environment environment;
+    const TemporaryDirectory folder;
+    ::setenv("TESSERA_CACHE", (folder / "cache").c_str(), 1);
+    offerCache("key", "first");
+    offerCache("key", "second");
+    CHECK(readCache("key") == "first");
+    const auto files = filesBelow(folder.path());
+    REQUIRE(files.size() == 1);
+    std::ofstream(files[0]) << "damaged";
+    offerCache("key", "third");
+    CHECK(readCache("key") == "third");
+    CHECK(filesBelow(folder.path()).size() == 1);
+
+    // Many processes at once: all read the same afterwards, and it is what one of them offered.
+    std::vector<pid_t> children;
+    for (int k = 0; k < 8; ++k) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            const std::string mine = std::to_string(k);
+            offerCache("shared", mine);
+            const auto agreed = readCache("shared");
+            std::ofstream(folder / ("seen" + mine)) << agreed.value_or("nothing");
+            ::_exit(0);
+        }
+        children.push_back(child);
+    }
+    for (const pid_t child : children) ::waitpid(child, nullptr, 0);
+    const auto agreed = readCache("shared");
+    REQUIRE(agreed);
+    for (int k = 0; k < 8; ++k) {
+        std::stringstream seen;
+        seen << std::ifstream(folder / ("seen" + std::to_string(k))).rdbuf();
+        CHECK(seen.str() == *agreed);
+    }
+}
+
 TEST_CASE("where the cache lies", "[cache]") {
     const Environment environment;
     const TemporaryDirectory folder;

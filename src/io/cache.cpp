@@ -40,23 +40,42 @@ std::optional<std::string> readCache(const std::string& key) {
     return text.str();
 }
 
+namespace {
+
+// A whole file beside the final one, under this process's own name; empty where it cannot be written.
+fs::path writePartial(const fs::path& final, const std::string& key, const std::string& text) {
+    std::error_code code;
+    fs::create_directories(final.parent_path(), code);
+    const fs::path partial = final.string() + "." + std::to_string(getpid());
+    std::ofstream file(partial, std::ios::binary);
+    file << key << '\n' << text;
+    file.close();
+    if (file) return partial;
+    fs::remove(partial, code);
+    return {};
+}
+
+}  // namespace
+
 void writeCache(const std::string& key, const std::string& text) {
     const fs::path folder = directory();
     if (folder.empty()) return;
+    const fs::path final = folder / sha256OfText(key), partial = writePartial(final, key, text);
+    if (partial.empty()) return;
     std::error_code code;
-    fs::create_directories(folder, code);
-    const fs::path final = folder / sha256OfText(key), partial = final.string() + "." + std::to_string(getpid());
-    {
-        std::ofstream file(partial, std::ios::binary);
-        file << key << '\n' << text;
-        file.close();
-        if (!file) {
-            fs::remove(partial, code);
-            return;
-        }
-    }
     fs::rename(partial, final, code);
     if (code) fs::remove(partial, code);
+}
+
+void offerCache(const std::string& key, const std::string& text) {
+    const fs::path folder = directory();
+    if (folder.empty()) return;
+    const fs::path final = folder / sha256OfText(key), partial = writePartial(final, key, text);
+    if (partial.empty()) return;
+    std::error_code code;
+    fs::create_hard_link(partial, final, code);  // fails where there is one, or where the file system knows no links
+    if (code && !readCache(key)) fs::rename(partial, final, code);
+    fs::remove(partial, code);
 }
 
 }  // namespace tessera
