@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <cmath>
 
 #include "simd/kernels.hpp"
 #include "stages/accumulator.hpp"
 #include "stages/blas.hpp"
 #include "stages/blocks.hpp"
+#include "stages/pixel_templates.hpp"
 
 namespace tessera {
 
@@ -23,22 +23,7 @@ struct PixelWay::Tile {
     float* product;                  // [most rows of a node][tilePixels]
 
     void make(const KnotTable& table, double shift, bool withSlope) const {
-        const auto& x = table.position;
-        const std::size_t above =
-            std::size_t(std::upper_bound(x.begin(), x.end(), edges[0] * std::exp(-shift)) - x.begin());
-        const std::size_t first = above > 1 ? above - 2 : 0;  // one more than needed, whatever the rounding
-        simd::PixelTemplateArgs a{};
-        a.flux = table.byKnot.data() + first * lanes;
-        a.lanes = lanes;
-        a.position = x.data() + first;
-        a.inverseStep = table.inverseStep.data() + first;
-        a.knots = x.size() - first;
-        a.shift = shift;
-        a.edges = edges;
-        a.pixels = pixels;
-        a.average = average;
-        a.slope = withSlope ? slope : nullptr;
-        simd::kernels().pixelTemplates(a);
+        pixelTemplates(table, shift, edges, pixels, average, withSlope ? slope : nullptr);
     }
 };
 

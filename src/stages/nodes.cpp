@@ -6,6 +6,7 @@
 #include "simd/kernels.hpp"
 #include "stages/blocks.hpp"
 #include "stages/nodes.hpp"
+#include "stages/pixel_templates.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
@@ -62,13 +63,7 @@ private:
     void average(std::size_t first, std::size_t pixels, double shift, float* out) {
         edges_.resize(pixels + 1);
         for (std::size_t j = 0; j <= pixels; ++j) edges_[j] = grid_.edge(double(first + j));
-        const auto& x = table_.position;
-        const std::size_t above =
-            std::size_t(std::upper_bound(x.begin(), x.end(), edges_[0] * std::exp(-shift)) - x.begin());
-        const std::size_t from = above > 1 ? above - 2 : 0;
-        simd::kernels().pixelTemplates({table_.byKnot.data() + from * table_.lanes, table_.lanes, x.data() + from,
-                                        table_.inverseStep.data() + from, x.size() - from, shift, edges_.data(), pixels,
-                                        out, nullptr});
+        pixelTemplates(table_, shift, edges_.data(), pixels, out, nullptr);
     }
     const float* taps(std::size_t pixel) {
         if (lsf_->constant) return lsf_->taps.data();
