@@ -3,11 +3,11 @@
 //   GalaxyFrame f  = frame(...)            centre, systemic velocity, rotation
 //   Projected p    = project(...)          spaxel and shift of every star
 //   KnotTable t    = knots(...)            the SSP library on the knots that the wavelength window needs
-//   BinnedStars b  = bin(...)              stars ordered by (spaxel, shift)
-//   maps(...)              sums over the stars of each spaxel
-//   keepLit(...)           spaxels without stars are left out
-//   accumulate(...)        sum of the stars' spectra on wavelength pixels, spaxel by spaxel
-//   convolve(...)          PSF and LSF
+//   BinnedStars b  = bin(...)              stars ordered by spaxel, and by shift where it is sparse
+//   maps(...)                              sums over the stars of each spaxel
+//   keepLit(...)                           spaxels without stars are left out
+//   accumulate(...), Accumulator           sum of the stars' spectra on wavelength pixels, spaxel by spaxel
+//   convolve(...)                          PSF and LSF
 //   addNoise(...)
 #pragma once
 
@@ -90,11 +90,12 @@ KnotTable knots(const SspLibrary&, double redshift, const std::string& medium, c
                 float shiftMin, float shiftMax, double accuracy);
 
 // ---- coefficients ----
+struct Lsf;
+
 // A star's spectrum on the pixels, behind the LSF, is a smooth function of its shift s: it is interpolated between its
 // values at four nodes s_k = k step about it with the weights l_k(s) of the cubic through them (Lagrange). The sum over a
 // spaxel's stars is then sum_k sum_t A[t][k] S_t(s_k) with A[t][k] = sum of mass weight_t l_k: a star costs sixteen
 // additions, a node one product of the coefficients with the templates.
-struct Lsf;
 struct NodeSpacing {
     double step = 0;   // of the shift; 0: no step meets the accuracy
     double error = 0;  // largest found, in units of the template's mean

@@ -42,40 +42,37 @@ std::optional<std::string> readCache(const std::string& key) {
 
 namespace {
 
-// A whole file beside the final one, under this process's own name; empty where it cannot be written.
-fs::path writePartial(const fs::path& final, const std::string& key, const std::string& text) {
+// Writes a whole file under this process's own name, and lets publish(partial, final) bring it under the final one.
+template <class Publish>
+void store(const std::string& key, const std::string& text, Publish publish) {
+    const fs::path folder = directory();
+    if (folder.empty()) return;
     std::error_code code;
-    fs::create_directories(final.parent_path(), code);
-    const fs::path partial = final.string() + "." + std::to_string(getpid());
+    fs::create_directories(folder, code);
+    const fs::path final = folder / sha256OfText(key), partial = final.string() + "." + std::to_string(getpid());
     std::ofstream file(partial, std::ios::binary);
     file << key << '\n' << text;
     file.close();
-    if (file) return partial;
-    fs::remove(partial, code);
-    return {};
+    if (file) publish(partial, final);
+    fs::remove(partial, code);  // gone already where it was renamed
 }
 
 }  // namespace
 
 void writeCache(const std::string& key, const std::string& text) {
-    const fs::path folder = directory();
-    if (folder.empty()) return;
-    const fs::path final = folder / sha256OfText(key), partial = writePartial(final, key, text);
-    if (partial.empty()) return;
-    std::error_code code;
-    fs::rename(partial, final, code);
-    if (code) fs::remove(partial, code);
+    store(key, text, [](const fs::path& partial, const fs::path& final) {
+        std::error_code code;
+        fs::rename(partial, final, code);
+    });
 }
 
 void offerCache(const std::string& key, const std::string& text) {
-    const fs::path folder = directory();
-    if (folder.empty()) return;
-    const fs::path final = folder / sha256OfText(key), partial = writePartial(final, key, text);
-    if (partial.empty()) return;
-    std::error_code code;
-    fs::create_hard_link(partial, final, code);  // fails where there is one, or where the file system knows no links
-    if (code && !readCache(key)) fs::rename(partial, final, code);
-    fs::remove(partial, code);
+    store(key, text, [&](const fs::path& partial, const fs::path& final) {
+        std::error_code code;
+        fs::create_hard_link(partial, final,
+                             code);  // fails where there is one, or where the file system knows no links
+        if (code && !readCache(key)) fs::rename(partial, final, code);
+    });
 }
 
 }  // namespace tessera
