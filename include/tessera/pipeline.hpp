@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/comm/comm.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/exec.hpp"
 #include "tessera/model/config.hpp"
@@ -62,7 +63,10 @@ public:
     Observer(const Observer&) = delete;
     Observer& operator=(const Observer&) = delete;
 
-    GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view);
+    // Alone with all stars of the galaxy, or with a contiguous part of them together with the other ranks of `comm`, a
+    // call of all of these: parts in the order of the ranks, cut at multiples of blockRows rows. The cube is rank 0's and
+    // does not depend on the number of ranks; elsewhere flux, variance and maps are empty, and the report is not whole.
+    GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const Comm& comm = Comm::self());
     // Takes the memory of a cube that has served, for the next ones. Any thread may call it at any time.
     void recycle(GalaxyCube&&);
 
