@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <tuple>
@@ -138,9 +139,9 @@ std::vector<std::uint8_t> coveredPixels(const WavelengthGrid& grid, const SspLib
 
 struct Observer::State {
     using TableKey = std::tuple<float, float, bool>;  // range of shifts, whether the galaxy is large
-    // What the galaxies of one view share.
+    // What the views of one redshift share, whatever the galaxy.
     struct View {
-        GalaxyReport report;  // what it says of the view alone
+        GalaxyReport report;  // what it says of the redshift alone
         SpaxelGrid grid;
         CubePlan plan;
         std::vector<std::pair<TableKey, KnotTable>> tables;  // newest last
@@ -151,25 +152,37 @@ struct Observer::State {
     const SspLibrary& library;
     const Cosmology& cosmology;
     const InstrumentTables& instrumentTables;
-    std::vector<std::optional<View>> views;
+    std::list<View> views;  // the last used first
     CubeWorkspace workspace;
     BinnedStars binned;  // memory
     std::mutex spareMutex;
     std::vector<Buffer<float>> spare;  // memory of cubes
 
     bool rubix() const { return config.compat == Compat::rubix; }
-    View makeView(std::size_t index) const;
+    View& viewAt(double redshift);
+    View makeView(double redshift) const;
     KnotTable& knotsOf(View&, float shiftMin, float shiftMax, std::uint64_t inside) const;
     KnotTable makeKnots(const View&, const TableKey&) const;
     Cube cubeOf(const View&);
 };
 
-Observer::State::View Observer::State::makeView(std::size_t index) const {
+Observer::State::View& Observer::State::viewAt(double redshift) {
+    constexpr std::size_t most = 16;  // each keeps masks, kernels and tables of knots
+    const auto known =
+        std::find_if(views.begin(), views.end(), [&](const View& v) { return v.report.redshift == redshift; });
+    if (known != views.end()) {
+        views.splice(views.begin(), views, known);
+    } else {
+        views.push_front(makeView(redshift));
+        if (views.size() > most) views.pop_back();
+    }
+    return views.front();
+}
+
+Observer::State::View Observer::State::makeView(double z) const {
     const Config& c = config;
-    const double z = c.views.at(index).redshift;
     View v;
     GalaxyReport& r = v.report;
-    r.view = narrow<int>(index);
     r.redshift = z;
     r.luminosityDistanceMpc = luminosityDistanceMpc(cosmology, z);
     r.angularDistanceMpc =
@@ -230,9 +243,7 @@ Cube Observer::State::cubeOf(const View& v) {
 
 Observer::Observer(Host exec, const Config& c, const SspLibrary& library, const Cosmology& cosmology,
                    const InstrumentTables& tables)
-    : state_(new State{exec, c, library, cosmology, tables, {}, {}, {}, {}, {}}) {
-    state_->views.resize(c.views.size());
-}
+    : state_(new State{exec, c, library, cosmology, tables, {}, {}, {}, {}, {}}) {}
 Observer::~Observer() = default;
 
 void Observer::recycle(GalaxyCube&& cube) {
@@ -242,21 +253,26 @@ void Observer::recycle(GalaxyCube&& cube) {
         if (!c->data.empty() && state_->spare.size() < most) state_->spare.push_back(std::move(c->data));
 }
 
-GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t viewIndex, const Comm& comm) {
+GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t view, const Comm& comm) {
+    const Config& c = state_->config;
+    return observe(stars, input, view, {c.noise ? c.noise->seed : 0, narrow<std::uint32_t>(view)}, comm);
+}
+
+GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t viewIndex,
+                             const NoiseKey& noise, const Comm& comm) {
     const auto begin = std::chrono::steady_clock::now();
     Team team(comm);
     const Config& c = state_->config;
     const Host exec = state_->exec;
     const ViewConfig& view = c.views.at(viewIndex);
-    std::optional<State::View>& known = state_->views.at(viewIndex);
-    if (!known) known = state_->makeView(viewIndex);
-    State::View& v = *known;
+    State::View& v = state_->viewAt(view.redshift);
     const Optics& optics = v.plan.optics;
     const std::size_t n = v.grid.n;
 
     GalaxyCube g;
     g.report = v.report;
     g.report.subhalo = input.subhalo.id;
+    g.report.view = narrow<int>(noise.view);
     g.report.nStars = team.total(stars.size());
     g.report.nWind = team.total(stars.windRows.size());
     g.wavelength = optics.grid();
@@ -330,7 +346,9 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     if (c.noise) {
         const StageTimer timer("noise");
         g.variance = state_->cubeOf(v);
-        addNoise(exec, *c.noise, g.wavelength, g.grid, input.subhalo.id, std::uint32_t(viewIndex), g.flux, g.variance);
+        NoiseConfig config = *c.noise;
+        config.seed = noise.seed;
+        addNoise(exec, config, g.wavelength, g.grid, input.subhalo.id, noise.view, g.flux, g.variance);
     }
     g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return g;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 
+#include "observers.hpp"
 #include "progress.hpp"
 #include "run_galaxy.hpp"
 #include "run_io.hpp"
@@ -116,15 +117,15 @@ FitsOptions fitsOptions(const Config& c) {
 }
 
 // A row of the catalogue for a galaxy that is not observed.
-GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, std::size_t view, const std::string& status) {
+GalaxyReport skippedReport(const Setup& setup, const Galaxy& g, const Observation& o, const std::string& status) {
     GalaxyReport r;
     r.subhalo = g.input.subhalo.id;
-    r.view = int(view);
-    r.redshift = plan.config.views[view].redshift;
-    r.luminosityDistanceMpc = luminosityDistanceMpc(plan.cosmology, r.redshift);
-    r.angularDistanceMpc = angularDistanceMpc(plan.cosmology, r.redshift);
-    r.kpcPerArcsec = kpcPerArcsec(plan.cosmology, r.redshift);
-    r.spaxelArcsec = plan.config.telescope.spaxel;
+    r.view = int(o.noise.view);
+    r.redshift = setup.config.views[o.view].redshift;
+    r.luminosityDistanceMpc = luminosityDistanceMpc(setup.cosmology, r.redshift);
+    r.angularDistanceMpc = angularDistanceMpc(setup.cosmology, r.redshift);
+    r.kpcPerArcsec = kpcPerArcsec(setup.cosmology, r.redshift);
+    r.spaxelArcsec = setup.config.telescope.spaxel;
     r.nStars = g.stars.size() > 0 ? g.stars.size() : g.input.subhalo.stars.count;
     r.nWind = g.stars.windRows.size();
     r.centre = g.input.centre;
@@ -132,29 +133,25 @@ GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, std::size_t vie
     return r;
 }
 
-// The cube's memory goes back to the observer when it has been written, from whichever thread that is.
-std::shared_ptr<const GalaxyCube> observeView(Observer& observer, const RunPlan& plan, const Galaxy& g,
-                                              std::size_t view, RowOfRun& row) {
+std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPlan& plan, const Galaxy& g,
+                                              const Observation& o, RowOfRun& row) {
+    const Setup& setup = plan.setupOf(o);
     if (!g.skipped.empty()) {
-        row.report = skippedReport(plan, g, view, g.skipped);
+        row.report = skippedReport(setup, g, o, g.skipped);
         return {};
     }
     try {
-        const std::shared_ptr<const GalaxyCube> cube(new GalaxyCube(observer.observe(g.stars, g.input, view)),
-                                                     [&observer](GalaxyCube* c) {
-                                                         observer.recycle(std::move(*c));
-                                                         delete c;
-                                                     });
+        const std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o);
         row.report = cube->report;
-        spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {:.2f} s", cube->report.subhalo, view,
-                     cube->report.nStarsInField, cube->report.nStars, cube->report.seconds);
+        spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {:.2f} s", cube->report.subhalo,
+                     cube->report.view, cube->report.nStarsInField, cube->report.nStars, cube->report.seconds);
         return cube;
     } catch (const EmptyField& e) {
         if (plan.named) throw;
-        row.report = skippedReport(plan, g, view, "skipped: no stars in the field");
+        row.report = skippedReport(setup, g, o, "skipped: no stars in the field");
         return {};
     } catch (const Error& e) {
-        throw Error(fmt::format("subhalo {}, view {}: {}", g.input.subhalo.id, view, e.what()), e.where());
+        throw Error(fmt::format("subhalo {}, view {}: {}", g.input.subhalo.id, o.noise.view, e.what()), e.where());
     }
 }
 
@@ -183,36 +180,41 @@ ExitCode run(const Config& config, const RunOptions& options) {
     }
     SharedFile file(world, plan.output, header);
 
-    const std::size_t views = plan.config.views.size(), galaxies = plan.galaxies.size();
+    const std::size_t galaxies = plan.galaxies.size(), cubes = plan.observations.size();
     const std::size_t ranks = std::size_t(world.size()), rounds = (galaxies + ranks - 1) / ranks;
     std::vector<RowOfRun> rows;
-    Observer observer(Host{plan.config.resources.threads}, plan.config, plan.library, plan.cosmology, plan.tables);
+    Observers observers(plan);
     {
-        Progress progress(galaxies * views, "cubes", options.progress && !options.quiet && world.rank() == 0);
+        Progress progress(cubes, "cubes", options.progress && !options.quiet && world.rank() == 0);
         RunIo io(plan, world);
         bool stopped = stop.asked(world);
+        std::size_t done = 0;
         for (std::size_t round = 0; round < rounds && !stopped; ++round) {
-            const std::size_t mine = round * ranks + std::size_t(world.rank());
+            const std::size_t first = round * ranks, mine = first + std::size_t(world.rank());
             std::optional<Galaxy> galaxy;
             if (mine < galaxies) galaxy = io.nextGalaxy();
-            for (std::size_t view = 0; view < views && !stopped; ++view) {
+            for (std::size_t k = 0, most = plan.mostObservations(first, first + ranks); k < most && !stopped; ++k) {
                 std::shared_ptr<const GalaxyCube> cube;
-                if (galaxy) {
+                const Setup* setup = nullptr;
+                if (galaxy && k < plan.observationsOf(mine).size()) {
+                    const Observation& o = plan.observationsOf(mine)[k];
+                    setup = &plan.setupOf(o);
                     RowOfRun& row = rows.emplace_back();
-                    row.place = mine * views + view;
+                    row.place = o.place;
                     row.mass = galaxy->mass;
-                    cube = observeView(observer, plan, *galaxy, view, row);
+                    cube = observeView(observers, plan, *galaxy, o, row);
                 }
-                file.write(io, cube != nullptr, [&plan, view, cube](CubeFileWriter& writer) {
+                file.write(io, cube != nullptr, [&plan, setup, cube](CubeFileWriter& writer) {
                     writer.write(*cube);
                     if (plan.config.output.fits)
-                        writeFits(plan.fitsPath(cube->report.subhalo, view), *cube, fitsOptions(plan.config));
+                        writeFits(plan.fitsPath(cube->report.subhalo, std::size_t(cube->report.view)), *cube,
+                                  fitsOptions(setup->config));
                 });
-                const std::size_t inRound = std::min(ranks, galaxies - round * ranks);
-                const std::size_t done = round * ranks * views + (view + 1) * inRound;
-                if (done == galaxies * views) io.finish();
+                for (std::size_t g = first; g < std::min(first + ranks, galaxies); ++g)
+                    if (k < plan.observationsOf(g).size()) ++done;
+                if (done == cubes) io.finish();
                 progress.update(done);
-                stopped = done < galaxies * views && stop.asked(world);
+                stopped = done < cubes && stop.asked(world);
             }
         }
         io.finish();

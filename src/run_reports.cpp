@@ -89,7 +89,7 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, doub
     std::string text = fmt::format("{} of {} in {:.1f} s: {} ({})\n", counted(cubes, "cube", "cubes"),
                                    counted(observed.size(), "galaxy", "galaxies"), seconds, path,
                                    bytesText(code ? 0.0 : double(size)));
-    if (plan.config.views.size() > 1) text += "  numbers below count a star once a view\n";
+    if (plan.observations.size() > plan.galaxies.size()) text += "  numbers below count a star once a view\n";
     text += fmt::format("  stars:    {}, outside the field {} ({:.2g} % of the mass); wind particles left out: {}\n",
                         stars, stars - inField, percent(mass - massInField, mass), wind);
     text += fmt::format(
@@ -108,13 +108,14 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, doub
 
 std::string stoppedEarly(const RunPlan& plan, const std::vector<RowOfRun>& rows, const std::string& reason) {
     constexpr std::size_t shown = 20;
-    const std::size_t views = plan.config.views.size();
+    std::map<std::int64_t, std::size_t> made;
+    for (const RowOfRun& row : rows) ++made[row.report.subhalo];
     std::vector<std::string> done;
     std::size_t n = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        // Rows are in order of their places, so a galaxy's views follow each other: it is done with its last one.
-        if (rows[i].place % views != views - 1) continue;
-        if (++n <= shown) done.push_back(std::to_string(rows[i].report.subhalo));
+    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) {
+        const std::int64_t id = plan.galaxies[g].id;
+        if (const auto at = made.find(id); at == made.end() || at->second < plan.observationsOf(g).size()) continue;
+        if (++n <= shown) done.push_back(std::to_string(id));
     }
     if (n > shown) done.push_back("...");
     return fmt::format(

@@ -54,6 +54,12 @@ public:
 GalaxyCube observe(Host, const Stars&, const GalaxyInput&, const Config&, std::size_t view, const SspLibrary&,
                    const Cosmology&, const InstrumentTables& = {});
 
+// What the noise of a cube is drawn from, beside the galaxy's id.
+struct NoiseKey {
+    std::uint64_t seed = 0;
+    std::uint32_t view = 0;  // number of the cube among its galaxy's
+};
+
 // The same for many galaxies: what they share is kept between them, and so is memory. A cube does not depend on which
 // galaxies came before. All arguments must outlive it.
 class Observer {
@@ -66,7 +72,10 @@ public:
     // Alone with all stars of the galaxy, or with a contiguous part of them together with the other ranks of `comm`, a
     // call of all of these: parts in the order of the ranks, cut at multiples of blockRows rows. The cube is rank 0's and
     // does not depend on the number of ranks; elsewhere flux, variance and maps are empty, and the report is not whole.
+    // The cube's number, in its report, is the view's; noise is drawn with it and the configuration's seed.
     GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const Comm& comm = Comm::self());
+    // With another number and seed.
+    GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const NoiseKey&, const Comm& = Comm::self());
     // Takes the memory of a cube that has served, for the next ones. Any thread may call it at any time.
     void recycle(GalaxyCube&&);
 
