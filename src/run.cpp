@@ -2,26 +2,20 @@
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
-#include <optional>
+#include <new>
 
 #include "progress.hpp"
 #include "run_galaxy.hpp"
 #include "run_io.hpp"
+#include "run_output.hpp"
 #include "run_plan.hpp"
 #include "run_reports.hpp"
 #include "stop.hpp"
 #include "tessera/comm/comm.hpp"
-#include "tessera/core/version.hpp"
-#include "tessera/io/cube_file.hpp"
-#include "tessera/io/fits.hpp"
 
 namespace tessera {
 
@@ -39,80 +33,6 @@ void setUpLog(const Comm& world, const RunOptions& options) {
                    : world.rank() == 0   ? spdlog::level::warn
                                          : spdlog::level::off);
     spdlog::set_default_logger(log);
-}
-
-// One cube file of all ranks: they take turns.
-class SharedFile {
-public:
-    SharedFile(const Comm& world, const std::string& path, const CubeFileHeader& header) : world_(world) {
-        if (world.rank() == 0) writer_.emplace(path, header);
-        std::uint64_t pid = world.rank() == 0 ? std::uint64_t(getpid()) : 0;
-        world.sum(&pid, 1);
-        if (world.rank() != 0)
-            writer_.emplace(CubeFileWriter::join(path, header, long(pid)));
-        else if (world.size() > 1)
-            writer_->suspend();
-    }
-
-    // Writes with f(writer) where there is something to write. A call of every rank: ranks take turns, and a rank alone
-    // writes behind.
-    template <class F>
-    void write(RunIo& io, bool mine, F f) {
-        if (world_.size() == 1) {
-            if (mine) io.behind([this, f = std::move(f)] { f(*writer_); });
-            return;
-        }
-        for (int turn = 0; turn < world_.size(); ++turn) {
-            if (mine && turn == world_.rank())
-                io.now([&] {
-                    writer_->resume();
-                    f(*writer_);
-                    writer_->suspend();
-                });
-            world_.barrier();
-        }
-    }
-
-    void finish(const std::vector<GalaxyReport>& catalogue) {
-        if (world_.rank() == 0) {
-            if (world_.size() > 1) writer_->resume();
-            writer_->finish(catalogue);
-        }
-        world_.barrier();
-    }
-
-private:
-    const Comm& world_;
-    std::optional<CubeFileWriter> writer_;
-};
-
-// Whether there is a file as this run would write it. A call of every rank: rank 0 looks.
-bool isComplete(const Comm& world, const std::string& path, const CubeFileHeader& header) {
-    std::uint64_t complete = 0;
-    if (world.rank() == 0)
-        if (const auto there = headerOfComplete(path))
-            complete = there->shard == header.shard && differenceOf(*there, header).empty();
-    world.sum(&complete, 1);
-    return complete != 0;
-}
-
-FitsOptions fitsOptions(const Config& c) {
-    FitsOptions o;
-    o.medium = c.telescope.medium;
-    o.telescope = c.telescope.name;
-    o.version = version();
-    const WavelengthGrid grid = c.telescope.wavelengths();
-    const double middle = grid.centre(0.5 * double(grid.size - 1));
-    if (c.psf && c.psf->sigmaSpaxels > 0) {
-        o.psfFwhmArcsec = c.psf->sigmaSpaxels * units::fwhm_per_sigma * c.telescope.spaxel;
-    } else if (c.psf && c.psf->kind != PsfKind::fits) {
-        o.psfFwhmArcsec = c.psf->fwhm;
-        if (c.psf->power != 0) o.psfFwhmArcsec *= std::pow(middle / c.psf->referenceWavelength, c.psf->power);
-    }
-    if (c.lsf && c.lsf->fwhm) o.lsfFwhm = *c.lsf->fwhm;
-    if (c.lsf && c.lsf->sigma) o.lsfFwhm = *c.lsf->sigma * units::fwhm_per_sigma;
-    if (c.lsf && c.lsf->resolution) o.lsfFwhm = middle / *c.lsf->resolution;
-    return o;
 }
 
 // A row of the catalogue for a galaxy that is not observed.
@@ -134,28 +54,55 @@ GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, std::size_t vie
 
 // The cube's memory goes back to the observer when it has been written, from whichever thread that is.
 std::shared_ptr<const GalaxyCube> observeView(Observer& observer, const RunPlan& plan, const Galaxy& g,
-                                              std::size_t view, RowOfRun& row) {
-    if (!g.skipped.empty()) {
-        row.report = skippedReport(plan, g, view, g.skipped);
-        return {};
-    }
+                                              std::size_t view, bool strict, RowOfRun& row) {
+    std::string status = g.skipped;
+    const auto fault = [&](const Error& e) {
+        if (strict || e.exitCode() == ExitCode::usage)
+            throw Error(fmt::format("subhalo {}, view {}: {}", g.input.subhalo.id, view, e.what()), e.where());
+        status = failedStatus(g.input.subhalo, e.what());
+    };
     try {
-        const std::shared_ptr<const GalaxyCube> cube(new GalaxyCube(observer.observe(g.stars, g.input, view)),
-                                                     [&observer](GalaxyCube* c) {
-                                                         observer.recycle(std::move(*c));
-                                                         delete c;
-                                                     });
-        row.report = cube->report;
-        spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {:.2f} s", cube->report.subhalo, view,
-                     cube->report.nStarsInField, cube->report.nStars, cube->report.seconds);
-        return cube;
+        if (status.empty()) {
+            const std::shared_ptr<const GalaxyCube> cube(new GalaxyCube(observer.observe(g.stars, g.input, view)),
+                                                         [&observer](GalaxyCube* c) {
+                                                             observer.recycle(std::move(*c));
+                                                             delete c;
+                                                         });
+            row.report = cube->report;
+            spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {:.2f} s", cube->report.subhalo, view,
+                         cube->report.nStarsInField, cube->report.nStars, cube->report.seconds);
+            return cube;
+        }
     } catch (const EmptyField& e) {
-        if (plan.named) throw;
-        row.report = skippedReport(plan, g, view, "skipped: no stars in the field");
-        return {};
+        if (plan.named)
+            fault(e);
+        else
+            status = "skipped: no stars in the field";
     } catch (const Error& e) {
-        throw Error(fmt::format("subhalo {}, view {}: {}", g.input.subhalo.id, view, e.what()), e.where());
+        fault(e);
+    } catch (const std::bad_alloc&) {
+        if (strict) throw;
+        status = failedStatus(g.input.subhalo, outOfMemory);
     }
+    row.report = skippedReport(plan, g, view, status);
+    return {};
+}
+
+// What all ranks have done together.
+struct Tally {
+    std::uint64_t rows = 0, cubes = 0, failed = 0;
+};
+
+Tally tallied(const Comm& world, const std::vector<RowOfRun>& all) {
+    Tally t;
+    for (const RowOfRun& row : all) {
+        ++t.rows;
+        t.cubes += row.report.status == "ok";
+        t.failed += row.report.status.starts_with("failed");
+    }
+    std::uint64_t values[] = {t.rows, t.cubes, t.failed};
+    world.sum(values, 3);
+    return {values[0], values[1], values[2]};
 }
 
 }  // namespace
@@ -174,63 +121,65 @@ ExitCode run(const Config& config, const RunOptions& options) {
         return ExitCode::ok;
     }
 
-    const CubeFileHeader header = headerOf(plan, world.size());
-    if (plan.shards > 1 && !options.overwrite && isComplete(world, plan.output, header)) {
+    RunOutput output(world, plan, options);
+    if (output.complete()) {
         if (world.rank() == 0 && !options.quiet)
-            fmt::print("{}: shard {} of {} is complete already (--overwrite observes it again)\n", plan.output,
-                       plan.shard, plan.shards);
+            fmt::print("{}:{} is complete already (--overwrite observes it again)\n", plan.output,
+                       plan.shards > 1 ? fmt::format(" shard {} of {}", plan.shard, plan.shards) : "");
         return ExitCode::ok;
     }
-    SharedFile file(world, plan.output, header);
 
     const std::size_t views = plan.config.views.size(), galaxies = plan.galaxies.size();
-    const std::size_t ranks = std::size_t(world.size()), rounds = (galaxies + ranks - 1) / ranks;
-    std::vector<RowOfRun> rows;
+    std::vector<std::size_t> mine;
+    for (std::size_t place = 0, dealt = 0; place < galaxies; ++place)
+        if (!output.done(place) && int(dealt++ % std::size_t(world.size())) == world.rank()) mine.push_back(place);
     Observer observer(Host{plan.config.resources.threads}, plan.config, plan.library, plan.cosmology, plan.tables);
     {
-        Progress progress(galaxies * views, "cubes", options.progress && !options.quiet && world.rank() == 0);
-        RunIo io(plan, world);
-        bool stopped = stop.asked(world);
-        for (std::size_t round = 0; round < rounds && !stopped; ++round) {
-            const std::size_t mine = round * ranks + std::size_t(world.rank());
-            std::optional<Galaxy> galaxy;
-            if (mine < galaxies) galaxy = io.nextGalaxy();
-            for (std::size_t view = 0; view < views && !stopped; ++view) {
-                std::shared_ptr<const GalaxyCube> cube;
-                if (galaxy) {
-                    RowOfRun& row = rows.emplace_back();
-                    row.place = mine * views + view;
-                    row.mass = galaxy->mass;
-                    cube = observeView(observer, plan, *galaxy, view, row);
+        const std::size_t total = (galaxies - output.takenOver()) * views;
+        Progress progress(total, "cubes", options.progress && !options.quiet && world.rank() == 0);
+        RunIo io(plan, mine, world.size(), options.strict);
+        std::size_t cubes = 0;
+        for (std::size_t i = 0; i < mine.size() && !stop.asked(); ++i) {
+            const Galaxy galaxy = io.nextGalaxy();
+            std::vector<RowOfRun> rows;
+            for (std::size_t view = 0; view < views && (view == 0 || !stop.asked()); ++view) {
+                RowOfRun& row = rows.emplace_back();
+                row.place = mine[i] * views + view;
+                row.mass = galaxy.mass;
+                if (auto cube = observeView(observer, plan, galaxy, view, options.strict, row)) {
+                    output.write(io, std::move(cube));
+                    ++cubes;
                 }
-                file.write(io, cube != nullptr, [&plan, view, cube](CubeFileWriter& writer) {
-                    writer.write(*cube);
-                    if (plan.config.output.fits)
-                        writeFits(plan.fitsPath(cube->report.subhalo, view), *cube, fitsOptions(plan.config));
-                });
-                const std::size_t inRound = std::min(ranks, galaxies - round * ranks);
-                const std::size_t done = round * ranks * views + (view + 1) * inRound;
-                if (done == galaxies * views) io.finish();
-                progress.update(done);
-                stopped = done < galaxies * views && stop.asked(world);
+                // The others are about as far.
+                const std::size_t done = i * views + view + 1;
+                if (done < mine.size() * views) progress.update(total * done / (mine.size() * views));
             }
+            if (rows.size() == views) output.endOfGalaxy(io, rows);
         }
-        io.finish();
+        output.close(io);
+        if (cubes > 0) progress.update(total);  // else an error is all there is to say
     }
-    rows = gatherRows(world, rows);
-    if (!stop.reason().empty()) {
-        if (world.rank() == 0) spdlog::warn("{}", stoppedEarly(plan, rows, stop.reason()));
+    const std::vector<RowOfRun> rows = output.gather();
+    const Tally tally = tallied(world, rows);
+    const std::string reason = stop.reason(world);
+    if (tally.rows < galaxies * views) {
+        output.keep();
+        if (world.rank() == 0) spdlog::warn("{}", stoppedEarly(plan, rows, reason));
         return ExitCode::resumable;
     }
-    std::vector<GalaxyReport> catalogue;
-    for (const RowOfRun& row : rows) catalogue.push_back(row.report);
-    file.finish(catalogue);
-
-    if (world.rank() == 0 && !options.quiet) {
-        const double seconds = std::chrono::duration<double>(StopRequest::Clock::now() - begin).count();
-        fmt::print("{}", summary(plan, rows, seconds));
+    const bool nothing = tally.cubes == 0 && tally.failed > 0;
+    if (nothing && plan.shards == 1) {
+        output.discard();
+        if (world.rank() == 0) spdlog::error("no cube was made, and no file written: {}", failures(plan, rows));
+        return ExitCode::failed;
     }
-    return ExitCode::ok;
+    output.finish(rows);
+    if (world.rank() == 0) {
+        if (tally.failed > 0) spdlog::warn("{}", failures(plan, rows));
+        const double seconds = std::chrono::duration<double>(StopRequest::Clock::now() - begin).count();
+        if (!options.quiet) fmt::print("{}", summary(plan, rows, seconds, output.takenOver()));
+    }
+    return nothing ? ExitCode::failed : ExitCode::ok;
 }
 
 }  // namespace tessera

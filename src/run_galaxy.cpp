@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <new>
+
 #include "tessera/centre.hpp"
 #include "tessera/core/error.hpp"
 
@@ -34,6 +37,37 @@ Galaxy readGalaxy(const RunPlan& plan, const Subhalo& subhalo) {
     else
         g.input.centre = subhalo.position ? *subhalo.position : densestPoint(g.stars);
     return g;
+}
+
+Galaxy tryToReadGalaxy(const RunPlan& plan, const Subhalo& subhalo) {
+    std::string reason;
+    try {
+        return readGalaxy(plan, subhalo);
+    } catch (const ConfigError&) {
+        throw;
+    } catch (const Error& e) {
+        reason = e.what();
+    } catch (const std::bad_alloc&) {
+        reason = outOfMemory;
+    }
+    Galaxy g;
+    g.input.subhalo = subhalo;
+    g.skipped = failedStatus(subhalo, reason);
+    return g;
+}
+
+std::string failedStatus(const Subhalo& subhalo, std::string reason) {
+    // Text of the catalogue is as long as its longest row.
+    constexpr std::size_t most = 300;
+    if (const std::string name = fmt::format("subhalo {}: ", subhalo.id); reason.starts_with(name))
+        reason.erase(0, name.size());
+    std::replace(reason.begin(), reason.end(), '\n', ' ');
+    if (reason.size() > most) {
+        std::size_t end = most;
+        while (end > 0 && (static_cast<unsigned char>(reason[end]) & 0xC0) == 0x80) --end;  // inside a UTF-8 character
+        reason = reason.substr(0, end) + "...";
+    }
+    return "failed: " + reason;
 }
 
 }  // namespace tessera

@@ -13,16 +13,20 @@ namespace tessera {
 
 struct RowOfRun {
     std::size_t place = 0;  // in the order of the configuration: galaxy, then view
-    double mass = 0;        // [Msun] initial mass of all its stars
+    double mass = 0;        // [Msun] initial mass of all its stars; 0: not known, taken over from an earlier run
     GalaxyReport report;
+    std::string part;  // the file of it, in the directory of the parts
 };
 
 // On rank 0 the rows of all ranks in the order of their places; elsewhere none.
 std::vector<RowOfRun> gatherRows(const Comm&, const std::vector<RowOfRun>&);
 
-std::string summary(const RunPlan&, const std::vector<RowOfRun>&, double seconds);
+std::string summary(const RunPlan&, const std::vector<RowOfRun>&, double seconds, std::size_t takenOver);
 
-// Of a run that ended early: what was done, and that it is lost.
+// How many galaxies failed and the first reasons; empty: none did.
+std::string failures(const RunPlan&, const std::vector<RowOfRun>&);
+
+// Of a run that ended early: what is done, and how to go on.
 std::string stoppedEarly(const RunPlan&, const std::vector<RowOfRun>&, const std::string& reason);
 
 }  // namespace tessera

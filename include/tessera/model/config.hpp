@@ -123,12 +123,16 @@ struct NoiseConfig {
 };
 
 enum class CubeUnit { flux, luminosity };
+// One file; or one with links into the segments that the ranks wrote; or that with one segment a galaxy.
+enum class OutputLayout { single, parts, galaxies };
 
 struct OutputConfig {
     std::string path = "cubes.hdf5";
     CubeUnit unit = CubeUnit::flux;
     bool fits = false;    // beside path: <stem>_<subhalo>[_view<k>].fits
     int compression = 4;  // deflate level of the HDF5 cubes; 0: none
+    OutputLayout layout = OutputLayout::single;
+    double checkpoint = 60;  // [s] a segment older than this is closed, and so survives; 0: after every galaxy
 };
 
 enum class Compat { none, rubix };
