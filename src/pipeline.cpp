@@ -258,8 +258,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     return observe(stars, input, view, {c.noise ? c.noise->seed : 0, narrow<std::uint32_t>(view)}, comm);
 }
 
-GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t viewIndex,
-                             const NoiseKey& noise, const Comm& comm) {
+GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t viewIndex, const NoiseKey& noise,
+                             const Comm& comm) {
     const auto begin = std::chrono::steady_clock::now();
     Team team(comm);
     const Config& c = state_->config;
@@ -279,8 +279,13 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     g.grid = v.grid;
     g.unit = v.plan.fluxUnit + " Angstrom-1";
 
-    const GalaxyFrame f = timed(
-        "frame", [&] { return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather()); });
+    const GalaxyFrame f = timed("frame", [&] {
+        try {
+            return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather());
+        } catch (const Error& e) {
+            throw Unobservable(e.what(), e.where());
+        }
+    });
     g.report.rotation = f.rotation;
     g.report.centre = f.centre;
     g.report.systemicVelocity = f.velocity;
@@ -336,7 +341,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     // RUBIX's rescaling needs whole spectra.
     const SpectraBlocks blocks(optics, lit.size(), blockBytes(c, table, inside), state_->rubix());
     if (!team.owner()) {
-        blocks.forEach(binned.spaxel.size(), accumulateBlock, state_->workspace, [](std::size_t, std::size_t, float*) {});
+        blocks.forEach(binned.spaxel.size(), accumulateBlock, state_->workspace,
+                       [](std::size_t, std::size_t, float*) {});
         g.maps.clear();
         return g;
     }

@@ -147,10 +147,15 @@ std::span<const Observation> RunPlan::observationsOf(std::size_t galaxy) const {
     return {observations.data() + first, firstObservation.at(galaxy + 1) - first};
 }
 
-std::size_t RunPlan::mostObservations(std::size_t from, std::size_t to) const {
-    std::size_t most = 0;
-    for (std::size_t g = from; g < std::min(to, galaxies.size()); ++g) most = std::max(most, observationsOf(g).size());
-    return most;
+DealtGalaxy RunPlan::costOf(std::size_t galaxy) const {
+    constexpr double perStar = 60e-9, perVoxel = 4e-9, perCube = 5e-3;
+    DealtGalaxy g;
+    g.rows = galaxies.at(galaxy).stars.count;
+    for (const Observation& o : observationsOf(galaxy)) {
+        g.perRow += perStar;
+        g.fixed += perCube + perVoxel * setupOf(o).cubeBytes() / sizeof(float);
+    }
+    return g;
 }
 
 double RunPlan::cubeBytes() const {
