@@ -174,7 +174,7 @@ fi
 trap 'kill -USR1 "$run"' USR1
 {program} "$@" &
 run=$!
-until [ -e "cubes.shard$task.hdf5.tmp.$run" ] || ! kill -0 "$run"; do sleep 0.01; done
+until compgen -G "cubes.shard$task.hdf5.parts/*.tmp.$run" >/dev/null || ! kill -0 "$run"; do sleep 0.01; done
 kill -STOP "$run"
 echo "$run" >"halted.new$task" && mv "halted.new$task" "halted$task"
 until wait "$run" || ! kill -0 "$run" 2>/dev/null; do :; done
