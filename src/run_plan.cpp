@@ -12,6 +12,7 @@
 
 #include "io/sha256.hpp"
 #include "progress.hpp"
+#include "selection.hpp"
 #include "tessera/core/version.hpp"
 #include "tessera/io/cube_merge.hpp"
 
@@ -36,22 +37,19 @@ void checkWritable(const std::string& path) {
 
 void chooseGalaxies(RunPlan& plan) {
     const GalaxiesConfig& chosen = plan.config.galaxies;
-    plan.named = !chosen.subhalos.empty();
-    for (const std::int64_t id : plan.named ? chosen.subhalos : plan.snapshot->subhalos()) {
-        Subhalo subhalo = plan.snapshot->subhalo(id);
-        if (!plan.named && subhalo.stars.count < std::max<std::uint64_t>(1, chosen.minStars)) {
-            ++plan.tooFewStars;
-            continue;
-        }
-        if (!plan.named && !subhalo.cosmological) {
-            ++plan.notCosmological;
-            continue;
-        }
-        plan.galaxies.push_back(std::move(subhalo));
+    const NamedGalaxies named = namedGalaxies(chosen);
+    plan.named = !named.ids.empty();
+    Selection selection = selectGalaxies(*plan.snapshot, chosen, named);
+    plan.galaxies = std::move(selection.galaxies);
+    plan.leftOut = std::move(selection.leftOut);
+    for (auto& [i, why] : selection.skipped) plan.skipped.emplace(plan.galaxies[i].id, std::move(why));
+    if (plan.galaxies.empty()) {
+        std::string why;
+        for (const auto& [kind, count] : plan.leftOut)
+            why += fmt::format("{}{} {}", why.empty() ? "" : ", ", count, kind);
+        throw Error(fmt::format("{}: none of its {} subhalos passes the cuts: {}", plan.snapshot->info().path,
+                                plan.snapshot->info().numSubhalos, why));
     }
-    if (plan.galaxies.empty())
-        throw Error(fmt::format("{}: none of its {} subhalos has {} stars or more (galaxies.min_stars)",
-                                plan.snapshot->info().path, plan.snapshot->info().numSubhalos, chosen.minStars));
     if (chosen.centre && plan.galaxies.size() > 1)
         throw ConfigError(
             fmt::format("galaxies.centre: one centre for the {} galaxies of {}; name one in galaxies.subhalos",
@@ -68,6 +66,7 @@ std::string fingerprint(const RunPlan& plan) {
     add(info.redshift, info.boxSize, info.numStars, info.numSubhalos);
     for (const Subhalo& g : plan.galaxies) {
         add(g.id, g.stars.first, g.stars.count);
+        if (g.ownStars) add(g.ownStars->first, g.ownStars->count);
         for (const auto& vector : {g.position, g.velocity})
             if (vector) add(vector->x, vector->y, vector->z);
     }
@@ -205,9 +204,9 @@ std::string describe(const RunPlan& plan) {
         ids.push_back(fmt::format("{} ({} stars)", plan.galaxies[i].id, plan.galaxies[i].stars.count));
     if (plan.galaxies.size() > shown) ids.push_back("...");
     text += fmt::format("galaxies:   {}: {}\n", plan.galaxies.size(), fmt::join(ids, ", "));
-    if (plan.tooFewStars + plan.notCosmological > 0)
-        text += fmt::format("left out:   {} with fewer than {} stars, {} not of cosmological origin\n",
-                            plan.tooFewStars, c.galaxies.minStars, plan.notCosmological);
+    for (const auto& [kind, count] : plan.leftOut) text += fmt::format("left out:   {} {}\n", count, kind);
+    if (!plan.skipped.empty())
+        text += fmt::format("skipped:    {} of the named galaxies, which the cuts leave out\n", plan.skipped.size());
     text += fmt::format("views:      {}\n", c.views.size());
     text += fmt::format("telescope:  {}, {:g} arcsec, {:.2f} to {:.2f} Angstrom\n", c.telescope.name, c.telescope.fov,
                         grid.centre(0), grid.centre(double(grid.size - 1)));

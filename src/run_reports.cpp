@@ -96,11 +96,7 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, doub
         "  clamped to the library's grid: {} in age, {} in metallicity ({:.2g} % of the mass in the field)\n", age,
         metallicity, percent(massClamped, massInField));
     for (const auto& [status, count] : skipped) text += fmt::format("  {} x {}\n", count, status);
-    if (plan.tooFewStars > 0)
-        text += fmt::format("  left out: {} subhalos with fewer than {} stars\n", plan.tooFewStars,
-                            plan.config.galaxies.minStars);
-    if (plan.notCosmological > 0)
-        text += fmt::format("  left out: {} subhalos not of cosmological origin\n", plan.notCosmological);
+    for (const auto& [kind, count] : plan.leftOut) text += fmt::format("  left out: {} subhalos {}\n", count, kind);
     for (const auto& notes : {plan.notes, plan.snapshot->info().notes})
         for (const std::string& note : notes) text += fmt::format("  note: {}\n", note);
     return text;

@@ -30,11 +30,14 @@ struct SnapshotInfo {
 // What the catalogue says of one galaxy. Files of one galaxy leave the optionals empty.
 struct Subhalo {
     std::int64_t id = 0;
-    ParticleRange stars, gas;              // rows of the snapshot, wind included
+    ParticleRange stars, gas;  // rows of the snapshot, wind included
+    // Rows of its own stars, where `stars` are those of its whole group.
+    std::optional<ParticleRange> ownStars;
     std::optional<Vec3d> position;         // [kpc] physical, most bound particle
     std::optional<Vec3d> velocity;         // [km/s] peculiar, physical
     std::optional<double> halfMassRadius;  // [kpc] physical, of the stars
     std::optional<double> stellarMass;     // [Msun] current
+    std::optional<double> sfr;             // [Msun/yr] of its gas
     bool cosmological = true;              // SubhaloFlag
 };
 
