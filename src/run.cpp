@@ -203,6 +203,7 @@ ExitCode run(const Config& config, const RunOptions& options) {
                     row.place = o.place;
                     row.mass = galaxy->mass;
                     cube = observeView(observers, plan, *galaxy, o, row);
+                    if (!plan.rowsSha256.empty()) row.report.row = std::int64_t(o.place);
                 }
                 file.write(io, cube != nullptr, [&plan, setup, cube](CubeFileWriter& writer) {
                     writer.write(*cube);

@@ -22,7 +22,8 @@ template <class Row, class F>
 void forEachValue(Row& row, F f) {
     f(row.place), f(row.mass);
     auto& r = row.report;
-    f(r.subhalo), f(r.view), f(r.redshift), f(r.luminosityDistanceMpc), f(r.angularDistanceMpc), f(r.kpcPerArcsec);
+    f(r.subhalo), f(r.view), f(r.row), f(r.redshift), f(r.luminosityDistanceMpc), f(r.angularDistanceMpc),
+        f(r.kpcPerArcsec);
     f(r.spaxelArcsec), f(r.nStars), f(r.nStarsInField), f(r.massInField), f(r.nClampedAge), f(r.nClampedMetallicity);
     f(r.massClamped), f(r.nWind);
     for (auto& axis : r.rotation.row) f(axis.x), f(axis.y), f(axis.z);

@@ -65,14 +65,13 @@ private:
 }  // namespace
 
 std::string NamedGalaxies::origin(std::size_t i) const {
-    if (file.empty()) return "";
-    return lines.empty() ? fmt::format("{} row {}: ", file, i) : fmt::format("{} line {}: ", file, lines[i]);
+    return file.empty() ? "" : fmt::format("{} {} {}: ", file, unit, lines[i]);
 }
 
 NamedGalaxies namedGalaxies(const GalaxiesConfig& config) {
-    if (config.file.empty()) return {config.subhalos, "", {}};
-    IdFile ids = readIdFile(config.file);
-    return {std::move(ids.ids), config.file, std::move(ids.lines)};
+    if (config.file.empty()) return {config.subhalos, "", {}, ""};
+    IdFile file = readIdFile(config.file);
+    return {std::move(file.ids), config.file, std::move(file.places), file.unit};
 }
 
 Selection selectGalaxies(const Snapshot& snapshot, const GalaxiesConfig& config, const NamedGalaxies& named) {

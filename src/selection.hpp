@@ -17,7 +17,8 @@ namespace tessera {
 struct NamedGalaxies {
     std::vector<std::int64_t> ids;
     std::string file;                // empty: of the configuration itself
-    std::vector<std::size_t> lines;  // of the ids in the file; empty where it has none
+    std::vector<std::size_t> lines;  // of the ids in the file
+    std::string unit = "line";       // or "row", where the file has no lines
 
     std::string origin(std::size_t i) const;  // "ids.txt line 7: ", or nothing
 };

@@ -58,7 +58,7 @@ bool observed(const GalaxyReport& row) {
 Shard readShard(const std::string& path) {
     const h5::File file = h5::File::openRead(path);
     const h5::Group root = file.root();
-    if (!root.has("galaxies") || !root.has("wavelength")) throw Error(path + ": not a cube file");
+    if (!root.has("galaxies") || !root.hasAttribute("tessera_version")) throw Error(path + ": not a cube file");
     Shard shard{path, readCubeHeader(root), {}};
     if (shard.header.shards == 1) throw Error(path + ": not a shard: the file of a run without --shard, or merged");
     if (!root.has("catalog")) throw Error(path + ": unfinished: it has no catalogue");
@@ -186,6 +186,8 @@ Merged mergeShards(const std::vector<std::string>& paths, const std::string& out
                     galaxies.linkExternal(name, seen, "/galaxies/" + name);
             }
         }
+        std::stable_sort(rows.begin(), rows.end(),
+                         [](const GalaxyReport& a, const GalaxyReport& b) { return a.row < b.row; });
         writeCatalogue(root, rows);
         file.close();
         merged.rows = rows.size();

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <numeric>
 
 #include "tessera/core/error.hpp"
 
@@ -35,7 +36,7 @@ IdFile readTextFile(const std::string& path) {
         if (first == std::string::npos) continue;
         const std::size_t last = line.find_last_not_of(" \t\r");
         out.ids.push_back(idIn(line.substr(first, last - first + 1), fmt::format("{} line {}", path, number)));
-        out.lines.push_back(number);
+        out.places.push_back(number);
     }
     if (!file.eof()) throw Error(path + ": cannot be read");
     return out;
@@ -62,19 +63,23 @@ IdFile readIdFile(const std::string& path) {
     IdFile out;
     if (ending == ".csv" || ending == ".ecsv" || ending == ".hdf5" || ending == ".h5") {
         RowTable table = readRowTable(path);
-        out = {idsOf(table), std::move(table.lines)};
+        out.ids = idsOf(table);
+        out.places = std::move(table.lines);
+        if (out.places.empty()) {
+            out.unit = "row";
+            out.places.resize(out.ids.size());
+            std::iota(out.places.begin(), out.places.end(), std::size_t(0));
+        }
     } else {
         out = readTextFile(path);
     }
     if (out.ids.empty()) throw Error(path + ": names no galaxy");
     std::map<std::int64_t, std::size_t> seen;
     for (std::size_t i = 0; i < out.ids.size(); ++i) {
-        const std::size_t place = out.lines.empty() ? i : out.lines[i];
-        const char* what = out.lines.empty() ? "row" : "line";
-        const auto [first, isNew] = seen.emplace(out.ids[i], place);
+        const auto [first, isNew] = seen.emplace(out.ids[i], out.places[i]);
         if (!isNew)
-            throw Error(fmt::format("{} {} {}: {} is there already ({} {})", path, what, place, out.ids[i], what,
-                                    first->second));
+            throw Error(fmt::format("{} {} {}: {} is there already ({} {})", path, out.unit, out.places[i], out.ids[i],
+                                    out.unit, first->second));
     }
     return out;
 }

@@ -12,7 +12,8 @@ namespace tessera {
 
 struct IdFile {
     std::vector<std::int64_t> ids;
-    std::vector<std::size_t> lines;  // of the ids; empty where the file has none
+    std::vector<std::size_t> places;  // of the ids in the file
+    std::string unit = "line";        // of the places; or "row", where the file has no lines
 };
 
 // A table with a column subhalo (or SubhaloID), or text: one id a line, # begins a comment. Error, naming the line: no

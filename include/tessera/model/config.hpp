@@ -171,6 +171,9 @@ struct Config {
     OutputConfig output;
     Compat compat = Compat::none;
     ResourcesConfig resources;
+
+    // The JSON it was read from, overrides applied, defaults not: what more overrides can be applied to. No parameter.
+    std::string document;
 };
 
 // Reads a config file (JSON with comments), applies "key.path=value" overrides, checks every key, type and range.

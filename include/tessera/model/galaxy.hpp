@@ -45,6 +45,7 @@ struct Subhalo {
 struct GalaxyReport {
     std::int64_t subhalo = 0;
     int view = 0;
+    std::int64_t row = -1;  // of the table, in a run over its rows
     double redshift = 0;
     double luminosityDistanceMpc = 0, angularDistanceMpc = 0;
     double kpcPerArcsec = 0, spaxelArcsec = 0;
