@@ -175,8 +175,9 @@ ExitCode run(const Config& config, const RunOptions& options) {
                 RowOfRun& row = rows.emplace_back();
                 row.place = o.place;
                 row.mass = galaxy.mass;
-                if (auto cube = observeView(observers, plan, galaxy, o, comm, options.strict, row);
-                    cube && comm.rank() == 0) {
+                auto cube = observeView(observers, plan, galaxy, o, comm, options.strict, row);
+                if (!plan.rowsSha256.empty()) row.report.row = std::int64_t(o.place);
+                if (cube && comm.rank() == 0) {
                     output.write(io, plan.setupOf(o), std::move(cube));
                     ++cubes;
                 }

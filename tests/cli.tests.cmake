@@ -4,6 +4,7 @@ tessera_test(telescopes)
 tessera_test(centre)
 set(TESSERA_WORKSHOP bad_input.cpp workshop.cpp process.cpp)
 tessera_test(run SOURCES test_run.cpp workshop.cpp process.cpp TIMEOUT 600)
+tessera_test(selection SOURCES test_selection.cpp snapshot_tree.cpp workshop.cpp process.cpp)
 tessera_test(bad_config SOURCES test_bad_config.cpp ${TESSERA_WORKSHOP} TIMEOUT 600)
 tessera_test(bad_files SOURCES test_bad_files.cpp ${TESSERA_WORKSHOP} TIMEOUT 600)
 
