@@ -117,8 +117,10 @@ FitsOptions fitsOptions(const Config& c) {
 }
 
 // A row of the catalogue for a galaxy that is not observed.
-GalaxyReport skippedReport(const Setup& setup, const Galaxy& g, const Observation& o, const std::string& status) {
+GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, const Observation& o, const std::string& status) {
+    const Setup& setup = plan.setupOf(o);
     GalaxyReport r;
+    if (!plan.rowsSha256.empty()) r.row = std::int64_t(o.place);
     r.subhalo = g.input.subhalo.id;
     r.view = int(o.noise.view);
     r.redshift = setup.config.views[o.view].redshift;
@@ -135,9 +137,8 @@ GalaxyReport skippedReport(const Setup& setup, const Galaxy& g, const Observatio
 
 std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPlan& plan, const Galaxy& g,
                                               const Observation& o, RowOfRun& row) {
-    const Setup& setup = plan.setupOf(o);
     if (!g.skipped.empty()) {
-        row.report = skippedReport(setup, g, o, g.skipped);
+        row.report = skippedReport(plan, g, o, g.skipped);
         return {};
     }
     try {
@@ -148,7 +149,7 @@ std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPla
         return cube;
     } catch (const EmptyField& e) {
         if (plan.named) throw;
-        row.report = skippedReport(setup, g, o, "skipped: no stars in the field");
+        row.report = skippedReport(plan, g, o, "skipped: no stars in the field");
         return {};
     } catch (const Error& e) {
         throw Error(fmt::format("subhalo {}, view {}: {}", g.input.subhalo.id, o.noise.view, e.what()), e.where());
@@ -203,7 +204,6 @@ ExitCode run(const Config& config, const RunOptions& options) {
                     row.place = o.place;
                     row.mass = galaxy->mass;
                     cube = observeView(observers, plan, *galaxy, o, row);
-                    if (!plan.rowsSha256.empty()) row.report.row = std::int64_t(o.place);
                 }
                 file.write(io, cube != nullptr, [&plan, setup, cube](CubeFileWriter& writer) {
                     writer.write(*cube);

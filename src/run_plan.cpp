@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <iterator>
 
+#include "cost.hpp"
 #include "io/sha256.hpp"
 #include "progress.hpp"
 #include "rows.hpp"
@@ -86,8 +87,10 @@ void keepShard(RunPlan& plan) {
         all = {std::make_move_iterator(all.begin() + std::ptrdiff_t(from)),
                std::make_move_iterator(all.begin() + std::ptrdiff_t(to))};
     };
-    const std::size_t n = plan.galaxies.size();
-    const std::size_t from = n * plan.shard / plan.shards, to = n * (plan.shard + 1) / plan.shards;
+    std::vector<double> costs;
+    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) costs.push_back(plan.costOf(g));
+    const std::vector<std::size_t> cuts = cutEvenly(costs, plan.shards);
+    const std::size_t from = cuts[plan.shard], to = cuts[plan.shard + 1];
     const std::size_t first = plan.firstObservation[from];
     keep(plan.observations, first, plan.firstObservation[to]);
     keep(plan.firstObservation, from, to + 1);
@@ -136,7 +139,8 @@ RunPlan makePlan(const Config& config, const RunOptions& options) {
     plan.wavelength = sharedWavelengths(plan.setups);
     plan.galaxiesSha256 = fingerprint(plan);
     keepShard(plan);
-    for (const Setup& setup : plan.setups)
+    constexpr std::size_t most = 8;  // of setups that are told about
+    for (const Setup& setup : std::span(plan.setups).first(std::min(most, plan.setups.size())))
         for (std::string& note : resolutionNotes(setup))
             if (std::find(plan.notes.begin(), plan.notes.end(), note) == plan.notes.end())
                 plan.notes.push_back(std::move(note));
@@ -172,6 +176,17 @@ std::size_t RunPlan::mostObservations(std::size_t from, std::size_t to) const {
     std::size_t most = 0;
     for (std::size_t g = from; g < std::min(to, galaxies.size()); ++g) most = std::max(most, observationsOf(g).size());
     return most;
+}
+
+double RunPlan::costOf(std::size_t galaxy) const {
+    const Subhalo& g = galaxies.at(galaxy);
+    if (skipped.contains(g.id)) return 1e-6;  // a row of the catalogue
+    double cost = readingCost(g.stars.count);
+    for (const Observation& o : observationsOf(galaxy)) {
+        const Telescope& t = setupOf(o).config.telescope;
+        cost += cubeCost(g.stars.count, t.spaxels() * t.spaxels(), t.wavelengths().size);
+    }
+    return cost;
 }
 
 double RunPlan::cubeBytes() const {

@@ -27,8 +27,8 @@ struct RunPlan {
     std::vector<Subhalo> galaxies;  // of this shard, in the order in which they are read
     std::vector<Observation> observations;
     std::vector<std::size_t> firstObservation;    // of each galaxy, and their number at the end
-    bool named = false;      // galaxies are named: one that cannot be observed is an error
-    std::string rowsSha256;  // in catalogue mode: of its rows
+    bool named = false;                           // galaxies are named: one that cannot be observed is an error
+    std::string rowsSha256;                       // in catalogue mode: of its rows
     std::string galaxiesSha256;                   // of what the snapshot's catalogue says of the galaxies of all shards
     std::map<std::int64_t, std::string> skipped;  // named galaxies that a cut leaves out, and why
     std::map<std::string, std::uint64_t> leftOut;  // of those not named: how many each cut left out
@@ -38,6 +38,8 @@ struct RunPlan {
     std::span<const Observation> observationsOf(std::size_t galaxy) const;
     std::size_t mostObservations(std::size_t from, std::size_t to) const;  // of one of these galaxies
     const Setup& setupOf(const Observation& o) const { return setups[o.setup]; }
+
+    double costOf(std::size_t galaxy) const;  // [s] of reading it and making its cubes (cost.hpp)
 
     double cubeBytes() const;    // of the largest cube in memory, its variance included
     double outputBytes() const;  // of all cubes, before compression
