@@ -8,6 +8,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 #include "config/parameters.hpp"
 #include "config/suggest.hpp"
@@ -80,11 +81,12 @@ public:
             throw ConfigError(fmt::format(
                 "galaxies.rows: the configuration has {} views; allowed: one, which rows change", base.views.size()));
         if (table_.rows() == 0) throw Error(table_.path + ": has no rows");
+        ids_ = idsOf(table_);
         findColumns();
     }
 
     Rows read() {
-        const std::vector<std::int64_t> ids = idsOf(table_);
+        const std::vector<std::int64_t>& ids = ids_;
         std::map<std::int64_t, std::size_t> galaxies;
         std::vector<std::size_t> galaxyOf(ids.size());
         rows_.galaxies.file = table_.path;
@@ -130,9 +132,9 @@ private:
                                           fmt::join(sightColumns, ", ")));
         std::sort(sight_.begin(), sight_.end(),
                   [&](std::size_t a, std::size_t b) { return table_.columns[a] < table_.columns[b]; });
-        // "telescope" before "telescope.fov", which changes a value of it.
-        std::stable_sort(columns_.begin(), columns_.end(), [](const KeyColumn& a, const KeyColumn& b) {
-            return std::count(a.key.begin(), a.key.end(), '.') < std::count(b.key.begin(), b.key.end(), '.');
+        // By name, whatever their order in the file; "telescope" before "telescope.fov", which changes a value of it.
+        std::sort(columns_.begin(), columns_.end(), [](const KeyColumn& a, const KeyColumn& b) {
+            return std::tie(a.key, a.name) < std::tie(b.key, b.name);
         });
         for (std::size_t i = 0; i < columns_.size(); ++i) {
             for (std::size_t j = 0; j < i; ++j)
@@ -244,10 +246,17 @@ private:
     // Of what the rows say, whatever the form of the file.
     std::string fingerprint() const {
         std::string text;
-        const auto add = [&](const std::string& cell) { text += fmt::format("{}:{}", cell.size(), cell); };
+        const auto add = [&](std::string cell) {
+            double number = 0;
+            const auto [stop, code] = std::from_chars(cell.data(), cell.data() + cell.size(), number);
+            const bool whole =
+                cell.find_first_not_of("0123456789") == std::string::npos;  // more digits than a double has
+            if (code == std::errc() && stop == cell.data() + cell.size() && !whole) cell = fmt::format("{}", number);
+            text += fmt::format("{}:{}", cell.size(), cell);
+        };
         for (const auto& c : columns_) add(c.key);
         for (const std::size_t c : sight_) add(table_.columns[c]);
-        for (const std::int64_t id : idsOf(table_)) text += fmt::format("{},", id);
+        for (const std::int64_t id : ids_) text += fmt::format("{},", id);
         for (std::size_t row = 0; row < table_.rows(); ++row) {
             for (const auto& c : columns_) add(table_.cells[c.index][row]);
             for (const std::size_t c : sight_) add(table_.cells[c][row]);
@@ -257,6 +266,7 @@ private:
 
     SetupMaker& maker_;
     RowTable table_;
+    std::vector<std::int64_t> ids_;
     std::string document_;
     std::vector<KeyColumn> columns_;
     std::vector<std::size_t> sight_;  // columns of the line of sight

@@ -39,8 +39,10 @@ void setUpLog(const Comm& world, const RunOptions& options) {
 }
 
 // A row of the catalogue for a galaxy that is not observed.
-GalaxyReport skippedReport(const Setup& setup, const Galaxy& g, const Observation& o, const std::string& status) {
+GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, const Observation& o, const std::string& status) {
+    const Setup& setup = plan.setupOf(o);
     GalaxyReport r;
+    if (!plan.rowsSha256.empty()) r.row = std::int64_t(o.place);
     r.subhalo = g.input.subhalo.id;
     r.view = int(o.noise.view);
     r.redshift = setup.config.views[o.view].redshift;
@@ -89,7 +91,7 @@ std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPla
         if (strict || comm.size() > 1) throw;
         status = failedStatus(g.input.subhalo, outOfMemory);
     }
-    row.report = skippedReport(plan.setupOf(o), g, o, status);
+    row.report = skippedReport(plan, g, o, status);
     return {};
 }
 
@@ -100,7 +102,7 @@ std::vector<Share> sharesOf(const RunPlan& plan, const RunOutput& output, const 
     for (std::size_t place = 0; place < plan.galaxies.size(); ++place) {
         if (output.done(place)) continue;
         places.push_back(place);
-        galaxies.push_back(plan.costOf(place));
+        galaxies.push_back(plan.dealt(place));
     }
     auto shares = deal(galaxies, world.size(), plan.config.resources.splitFrom);
     std::vector<Share> mine = std::move(shares[std::size_t(world.rank())]);
@@ -176,7 +178,6 @@ ExitCode run(const Config& config, const RunOptions& options) {
                 row.place = o.place;
                 row.mass = galaxy.mass;
                 auto cube = observeView(observers, plan, galaxy, o, comm, options.strict, row);
-                if (!plan.rowsSha256.empty()) row.report.row = std::int64_t(o.place);
                 if (cube && comm.rank() == 0) {
                     output.write(io, plan.setupOf(o), std::move(cube));
                     ++cubes;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <iterator>
 
+#include "cost.hpp"
 #include "io/sha256.hpp"
 #include "progress.hpp"
 #include "rows.hpp"
@@ -86,8 +87,10 @@ void keepShard(RunPlan& plan) {
         all = {std::make_move_iterator(all.begin() + std::ptrdiff_t(from)),
                std::make_move_iterator(all.begin() + std::ptrdiff_t(to))};
     };
-    const std::size_t n = plan.galaxies.size();
-    const std::size_t from = n * plan.shard / plan.shards, to = n * (plan.shard + 1) / plan.shards;
+    std::vector<double> costs;
+    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) costs.push_back(plan.costOf(g));
+    const std::vector<std::size_t> cuts = cutEvenly(costs, plan.shards);
+    const std::size_t from = cuts[plan.shard], to = cuts[plan.shard + 1];
     const std::size_t first = plan.firstObservation[from];
     keep(plan.observations, first, plan.firstObservation[to]);
     keep(plan.firstObservation, from, to + 1);
@@ -136,7 +139,8 @@ RunPlan makePlan(const Config& config, const RunOptions& options) {
     plan.wavelength = sharedWavelengths(plan.setups);
     plan.galaxiesSha256 = fingerprint(plan);
     keepShard(plan);
-    for (const Setup& setup : plan.setups)
+    constexpr std::size_t most = 8;  // of setups that are told about
+    for (const Setup& setup : std::span(plan.setups).first(std::min(most, plan.setups.size())))
         for (std::string& note : resolutionNotes(setup))
             if (std::find(plan.notes.begin(), plan.notes.end(), note) == plan.notes.end())
                 plan.notes.push_back(std::move(note));
@@ -168,15 +172,28 @@ std::span<const Observation> RunPlan::observationsOf(std::size_t galaxy) const {
     return {observations.data() + first, firstObservation.at(galaxy + 1) - first};
 }
 
-DealtGalaxy RunPlan::costOf(std::size_t galaxy) const {
-    constexpr double perStar = 60e-9, perVoxel = 4e-9, perCube = 5e-3;
+DealtGalaxy RunPlan::dealt(std::size_t galaxy) const {
+    if (skipped.contains(galaxies.at(galaxy).id)) return {0, 0, costOf(galaxy)};
     DealtGalaxy g;
     g.rows = galaxies.at(galaxy).stars.count;
+    g.fixed = readingCost(0);
     for (const Observation& o : observationsOf(galaxy)) {
-        g.perRow += perStar;
-        g.fixed += perCube + perVoxel * setupOf(o).cubeBytes() / sizeof(float);
+        const Telescope& t = setupOf(o).config.telescope;
+        g.fixed += cubeCost(0, t.spaxels() * t.spaxels(), t.wavelengths().size);
     }
+    if (g.rows > 0) g.perRow = (costOf(galaxy) - g.fixed) / double(g.rows);
     return g;
+}
+
+double RunPlan::costOf(std::size_t galaxy) const {
+    const Subhalo& g = galaxies.at(galaxy);
+    if (skipped.contains(g.id)) return 1e-6;  // a row of the catalogue
+    double cost = readingCost(g.stars.count);
+    for (const Observation& o : observationsOf(galaxy)) {
+        const Telescope& t = setupOf(o).config.telescope;
+        cost += cubeCost(g.stars.count, t.spaxels() * t.spaxels(), t.wavelengths().size);
+    }
+    return cost;
 }
 
 double RunPlan::cubeBytes() const {

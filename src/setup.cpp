@@ -17,6 +17,7 @@ double Setup::cubeBytes() const {
 Setup SetupMaker::make(const Config& config) {
     Setup setup;
     setup.config = config;
+    setup.config.document.clear();  // there may be thousands
     const std::string files =
         fmt::format("{}\n{}", config.psf ? config.psf->path : "", config.lsf ? config.lsf->table : "");
     auto& tables = tables_[files];

@@ -108,6 +108,7 @@ void CubeFileWriter::write(const GalaxyCube& cube) {
         const std::string name = groupName(report.subhalo, report.view);
         if (root.has(name + "/flux")) throw Error("it is there already");
         const h5::Group group = root.createGroup(name);
+        if (!cube.config.empty()) group.setAttribute("config", cube.config);
         if (own) writeWavelengths(group, grid);
         writeCube(group, "flux", flux, cube.unit, impl_->header.compression);
         if (!cube.variance.data.empty())

@@ -10,7 +10,8 @@
 //                      /maps/<name> [ny][nx] f4, attr unit
 //                      attrs: subhalo, redshift, D_L_Mpc, D_A_Mpc, kpc_per_arcsec, spaxel_arcsec, n_stars,
 //                             n_stars_in_field, mass_in_field, n_clamped_age, n_clamped_metallicity, mass_clamped,
-//                             n_wind, rotation (3x3), centre, systemic_velocity, luminosity_in_band
+//                             n_wind, rotation (3x3), centre, systemic_velocity, luminosity_in_band; in a run
+//                             over rows also config (JSON as used for this cube)
 //   /catalog                    one dataset per column, one row per galaxy and view, in the order of the configuration:
 //                               the same numbers, view, status (fixed-length text) and seconds; of a run over rows
 //                               in their order, with the column row (counted from 0)

@@ -69,9 +69,10 @@ struct GalaxyCube {
     GalaxyReport report;
     WavelengthGrid wavelength;
     SpaxelGrid grid;
-    std::string unit;  // of flux
-    Cube flux;         // [ny][nx][nLambda]; NaN outside the aperture
-    Cube variance;     // empty where noise is off
+    std::string unit;    // of flux
+    std::string config;  // JSON of this cube's configuration where it is not the file's: of a run over rows
+    Cube flux;           // [ny][nx][nLambda]; NaN outside the aperture
+    Cube variance;       // empty where noise is off
     std::vector<Map> maps;
 };
 
