@@ -36,8 +36,8 @@ FoundParts findParts(const std::string& output);
 
 // Removes the parts in the directory but those named, then the directory if nothing is left in it.
 void removeParts(const std::string& output, const std::vector<std::string>& except = {});
-// Removes what processes that were killed left under temporary names: in the directory, which must be the caller's alone,
-// and beside it those of `output` and of the other files named, where no process of that id is running here.
+// Removes what processes that were killed left under temporary names: in the directory, and beside it those of `output`
+// and of the other files named. To be called by the one process that may write them.
 void removeTemporaryFiles(const std::string& output, const std::vector<std::string>& others = {});
 
 // Writes the parts of one rank. A part is closed when a galaxy ends that many seconds after the part's begin
