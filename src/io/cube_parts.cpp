@@ -101,8 +101,7 @@ void removeTemporaryFiles(const std::string& output, const std::vector<std::stri
     for (const std::string& other : others) finals.insert(fs::path(other).filename().string());
     const std::string beside = directoryOf(directory);
     for (const std::string& name : namesIn(beside))
-        if (const auto of = temporaryOf(name); of && finals.contains(*of))
-            removeFile(fs::path(beside) / name);
+        if (const auto of = temporaryOf(name); of && finals.contains(*of)) removeFile(fs::path(beside) / name);
 }
 
 void assembleParts(const std::string& output, const CubeFileHeader& header, const std::vector<RowOfPart>& rows,
