@@ -256,6 +256,20 @@ TEST_CASE("after an error of writing nothing more is written, and the journal do
     CHECK(o.names().empty());
 }
 
+TEST_CASE("a writer that was told to abandon writes no journal") {
+    Output o;
+    o.config.checkpoint = 0;
+    PartsWriter writer = o.writer();
+    Output::add(writer, 1);
+    writer.write(makeCube(4, 3, grid, 2));
+    writer.abandon();
+    writer.endGalaxy({rowOf(2, "ok"), rowOf(2, "ok")});
+    writer.close();
+    CHECK(writer.partOfGalaxy().size() == 1);
+    REQUIRE(o.names().size() == 1);
+    CHECK(o.rows().size() == 2);
+}
+
 TEST_CASE("the lock: one run at a time, several ranks of it, and it goes with its process") {
     const TemporaryDirectory scratch;
     const std::string path = scratch / "lock";

@@ -142,13 +142,6 @@ def one_rank_killed(small, whole):
     clean(small)
 
 
-def same_values(small, whole):
-    """Where some cubes are compressed and others not."""
-    there = all_contents(small.path("cubes.hdf5"))
-    values = [{name: value[-1] if isinstance(value, tuple) else value for name, value in found.items()} for found in (whole, there)]
-    check(not differences(*values), f"other values: {differences(*values)}")
-
-
 def leave_parts(small):
     """A run that ends early, with some galaxies finished."""
     clean(small)
@@ -240,33 +233,55 @@ def shards(small, whole):
     clean(small)
 
 
+class SmallDisk:
+    """A file system of so many bytes at folder/disk; None where nothing can be mounted."""
+
+    def __init__(self, small, size):
+        self.folder, self.size = small.path("disk"), size
+
+    def __enter__(self):
+        os.makedirs(self.folder, exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={self.size}", "tmpfs", self.folder]
+        self.mounted = subprocess.run(command, capture_output=True).returncode == 0
+        return self if self.mounted else None
+
+    def __exit__(self, *_):
+        if self.mounted:
+            subprocess.run(["umount", self.folder], check=True)
+
+
 def disk_full(small, whole):
-    """On a file system of its own: exit code 1, no file, and what was finished goes on elsewhere."""
-    folder = small.path("disk")
-    os.mkdir(folder)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
-        print("disk full: left out, nothing can be mounted here")
-        return
-    try:
-        options = ("run", "config.json", "--output", "disk/cubes.hdf5", "--set", "output.checkpoint=0",
-                   "--set", "output.compression=0")
-        for ranks in (1, 2) if most_ranks() > 1 else (1,):
-            result = subprocess.run([*mpirun(ranks), small.tessera, *options], cwd=small.folder, capture_output=True, text=True)
-            check(result.returncode == 1 and "disk/cubes.hdf5" in result.stderr and "No space left" in result.stderr,
-                  f"disk full, {ranks} ranks: {result.returncode} {result.stderr}")
-            check(not os.path.exists(small.path("disk/cubes.hdf5")), "disk full, and there is a file")
-            parts = glob.glob(small.path("disk/cubes.hdf5.parts/*.hdf5"))
-            check(parts, "disk full: nothing of what was finished is left")
-            if ranks == 1 and most_ranks() > 1:
-                for name in glob.glob(small.path("disk/*")):
-                    shutil.rmtree(name)
-        shutil.copytree(small.path("disk/cubes.hdf5.parts"), small.path("cubes.hdf5.parts"))
-    finally:
-        subprocess.run(["umount", folder], check=True)
-    os.rmdir(folder)
-    said = small.run("run", "config.json", "--resume")
-    check("taken over" in said, f"after a full disk: {said}")
-    same_values(small, whole)
+    """Exit code 1 and no file; what was finished goes on elsewhere, or there with links instead of copies."""
+    options = ("run", "config.json", "--output", "disk/cubes.hdf5", "--set", "output.checkpoint=0", "--set",
+               "output.compression=0")
+
+    def fails(ranks, word):
+        result = subprocess.run([*mpirun(ranks), small.tessera, *options], cwd=small.folder, capture_output=True, text=True)
+        said = result.stderr
+        check(result.returncode == 1 and all(w in said for w in ("disk/cubes.hdf5", "No space left", "--resume", word)),
+              f"disk full, {ranks} ranks: {result.returncode} {said}")
+        check(not os.path.exists(small.path("disk/cubes.hdf5")), "disk full, and there is a file")
+
+    small.run("run", "config.json", "--output", "size.hdf5", *options[4:])
+    size = os.path.getsize(small.path("size.hdf5"))
+    for ranks in (1, 2) if most_ranks() > 1 else (1,):
+        with SmallDisk(small, size // 2) as disk:
+            if not disk:
+                print("disk full: left out, nothing can be mounted here")
+                return
+            fails(ranks, "what is finished is kept")
+            clean(small)
+            shutil.copytree(small.path("disk/cubes.hdf5.parts"), small.path("cubes.hdf5.parts"))
+        said = small.run("run", "config.json", "--resume", *options[4:])
+        check("taken over" in said, f"after a full disk: {said}")
+        found = all_contents(small.path("cubes.hdf5"))
+        check(not differences(found, all_contents(small.path("size.hdf5"))), "after a full disk: another file")
+    # Full when the parts, which are all there, are copied.
+    with SmallDisk(small, size * 3 // 2):
+        fails(1, "all galaxies are finished")
+        said = small.run(*options, "--resume", "--set", "output.layout=parts")
+        check(f"{len(small.config['galaxies']['subhalos'])} galaxies taken over" in said, f"after a full disk: {said}")
+        check(not differences(found, all_contents(small.path("disk/cubes.hdf5"))), "linked after a full disk: another file")
     clean(small)
 
 
@@ -301,6 +316,27 @@ def bad_galaxy(small, whole):
     clean(small)
 
 
+def fits_fails(small, whole):
+    """A galaxy whose FITS file cannot be written is not taken for finished."""
+    os.mkdir(small.path("cubes_2.fits"))
+    options = ("run", "config.json", "--set", "output.fits=true", "--set", "output.checkpoint=0")
+    said = small.run(*options, code=1)
+    check("cubes_2.fits" in said and "--resume" in said, f"FITS: {said}")
+    noted = set()
+    for name in finished_parts(small):
+        with h5py.File(name) as file:
+            noted |= set(file["catalog/subhalo"])
+    check(noted == {0, 1}, f"finished: {noted}")
+    os.rmdir(small.path("cubes_2.fits"))
+    with open(small.path("cubes_3.fits.tmp.12345"), "w") as file:
+        file.write("left behind")
+    small.run(*options, "--resume")
+    same(small, whole, "FITS")
+    check(os.path.isfile(small.path("cubes_0.fits")) and os.path.isfile(small.path("cubes_2.fits")), "no FITS files")
+    check(not glob.glob(small.path("*.tmp.*")), f"left: {glob.glob(small.path('*.tmp.*'))}")
+    clean(small)
+
+
 parser = argparse.ArgumentParser()
 parser.add_argument("--tessera", required=True)
 parser.add_argument("--kills", type=int, default=6)
@@ -313,7 +349,7 @@ with tempfile.TemporaryDirectory() as top:
     begin = time.monotonic()
     killed_at_any_moment(small, whole, seconds, parsed.kills, parsed.seed)
     print(f"{time.monotonic() - begin:.1f} s")
-    for test in (refused, shards, disk_full, bad_galaxy, *((one_rank_killed, two_at_once) if most_ranks() > 1 else ())):
+    for test in (refused, shards, disk_full, bad_galaxy, fits_fails, *((one_rank_killed, two_at_once) if most_ranks() > 1 else ())):
         begin = time.monotonic()
         test(small, whole)
         print(f"{test.__name__}: {time.monotonic() - begin:.1f} s")
