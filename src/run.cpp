@@ -63,11 +63,11 @@ std::shared_ptr<const GalaxyCube> observeView(Observer& observer, const RunPlan&
     };
     try {
         if (status.empty()) {
-            const std::shared_ptr<const GalaxyCube> cube(new GalaxyCube(observer.observe(g.stars, g.input, view)),
-                                                         [&observer](GalaxyCube* c) {
-                                                             observer.recycle(std::move(*c));
-                                                             delete c;
-                                                         });
+            std::shared_ptr<const GalaxyCube> cube(new GalaxyCube(observer.observe(g.stars, g.input, view)),
+                                                   [&observer](GalaxyCube* c) {
+                                                       observer.recycle(std::move(*c));
+                                                       delete c;
+                                                   });
             row.report = cube->report;
             spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {:.2f} s", cube->report.subhalo, view,
                          cube->report.nStarsInField, cube->report.nStars, cube->report.seconds);

@@ -74,7 +74,7 @@ FoundParts findParts(const std::string& output) {
     for (const std::string& name : names) {
         if (!isPart(name) || linked.contains(name)) continue;
         try {
-            const h5::File file = h5::File::openRead(directory + "/" + name);
+            const h5::File file = h5::File::openRead((fs::path(directory) / name).string());
             const h5::Group root = file.root();
             found.parts.push_back({name, readCubeHeader(root), readCatalogue(root)});
         } catch (const Error&) {
