@@ -69,7 +69,7 @@ std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPla
     };
     try {
         if (status.empty()) {
-            const std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm);
+            std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm);
             row.report = cube->report;
             if (comm.rank() == 0)
                 spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {} ranks, {:.2f} s",
