@@ -160,7 +160,8 @@ struct Observer::State {
     bool rubix() const { return config.compat == Compat::rubix; }
     View& viewAt(double redshift);
     View makeView(double redshift) const;
-    const KnotTable& knotsOf(View&, const Projected&) const;
+    const KnotTable& knotsOf(View&, const Projected&);
+    void boundTables();
     KnotTable makeKnots(const View&, const TableKey&) const;
     Cube cubeOf(const View&);
 };
@@ -200,7 +201,7 @@ Observer::State::View Observer::State::makeView(double z) const {
     return v;
 }
 
-const KnotTable& Observer::State::knotsOf(View& v, const Projected& p) const {
+const KnotTable& Observer::State::knotsOf(View& v, const Projected& p) {
     const TableKey key{std::floor(p.shiftMin / shiftQuantum) * shiftQuantum,
                        std::ceil(p.shiftMax / shiftQuantum) * shiftQuantum, p.inside >= coefficientsFrom};
     const auto known = std::find_if(v.tables.begin(), v.tables.end(), [&](const auto& t) { return t.first == key; });
@@ -210,7 +211,20 @@ const KnotTable& Observer::State::knotsOf(View& v, const Projected& p) const {
     }
     constexpr std::size_t most = 4;
     if (v.tables.size() == most) v.tables.erase(v.tables.begin());
-    return v.tables.emplace_back(key, makeKnots(v, key)).second;
+    v.tables.emplace_back(key, makeKnots(v, key));
+    boundTables();
+    return v.tables.back().second;
+}
+
+// Drops tables of the redshifts that were not seen for longest; those of the one at hand stay. A table of a fine library
+// takes 25 MB.
+void Observer::State::boundTables() {
+    constexpr std::size_t most = std::size_t(128) << 20;  // [byte]
+    std::size_t sum = 0;
+    for (View& v : views) {
+        for (const auto& [key, table] : v.tables) sum += (table.flux.size() + table.byKnot.size()) * sizeof(float);
+        if (sum > most && &v != &views.front()) v.tables.clear();
+    }
 }
 
 KnotTable Observer::State::makeKnots(const View& v, const TableKey& key) const {
