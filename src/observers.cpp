@@ -19,11 +19,11 @@ Observers::Kept& Observers::of(std::size_t setup) {
     return kept_.front();
 }
 
-std::shared_ptr<const GalaxyCube> Observers::observe(const Stars& stars, const GalaxyInput& input,
-                                                     const Observation& o) {
+std::shared_ptr<const GalaxyCube> Observers::observe(const Stars& stars, const GalaxyInput& input, const Observation& o,
+                                                     const Comm& comm) {
     Kept& kept = of(o.setup);
     const std::shared_ptr<Observer> observer = kept.observer;
-    auto cube = std::make_unique<GalaxyCube>(observer->observe(stars, input, o.view, o.noise));
+    auto cube = std::make_unique<GalaxyCube>(observer->observe(stars, input, o.view, o.noise, comm));
     if (!plan_.rowsSha256.empty()) {
         kept.config.views = {plan_.setupOf(o).config.views.at(o.view)};
         if (kept.config.noise) kept.config.noise->seed = o.noise.seed;

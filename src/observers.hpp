@@ -13,8 +13,9 @@ class Observers {
 public:
     explicit Observers(const RunPlan& plan) : plan_(plan) {}  // which must outlive it and all observers
 
-    // The cube's memory goes back to its observer when it has served, in whichever thread that is.
-    std::shared_ptr<const GalaxyCube> observe(const Stars&, const GalaxyInput&, const Observation&);
+    // Of this rank's part of the stars, with the other ranks of the communicator (see Observer::observe). The cube's
+    // memory goes back to its observer when it has served, in whichever thread that is.
+    std::shared_ptr<const GalaxyCube> observe(const Stars&, const GalaxyInput&, const Observation&, const Comm&);
 
 private:
     struct Kept {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "deal.hpp"
 #include "setup.hpp"
 #include "tessera/io/cube_file.hpp"
 #include "tessera/io/snapshot.hpp"
@@ -36,10 +37,9 @@ struct RunPlan {
 
     // The cubes to be made of a galaxy, in the order of their numbers.
     std::span<const Observation> observationsOf(std::size_t galaxy) const;
-    std::size_t mostObservations(std::size_t from, std::size_t to) const;  // of one of these galaxies
     const Setup& setupOf(const Observation& o) const { return setups[o.setup]; }
 
-    double costOf(std::size_t galaxy) const;  // [s] of reading it and making its cubes (cost.hpp)
+    DealtGalaxy costOf(std::size_t galaxy) const;  // [s] of reading it and making its cubes (cost.hpp)
 
     double cubeBytes() const;    // of the largest cube in memory, its variance included
     double outputBytes() const;  // of all cubes, before compression

@@ -165,7 +165,7 @@ Config fromJson(json& document) {
 Config parseConfig(const std::string& text, const std::vector<std::string>& overrides, const std::string& origin) {
     json document = readJson(text, origin);
     for (const std::string& assignment : overrides) applyOverride(document, assignment);
-    std::string asGiven = document.dump();
+    std::string asGiven = document.dump(-1, ' ', false, json::error_handler_t::replace);
     try {
         Config config = fromJson(document);
         config.document = std::move(asGiven);

@@ -73,20 +73,6 @@ private:
     std::vector<float> light_;  // [template][node]
 };
 
-struct Total {
-    std::uint64_t stars = 0, clampedAge = 0, clampedMetallicity = 0;
-    double mass = 0, light = 0, clampedMass = 0;
-    Total& operator+=(const Total& o) {
-        stars += o.stars;
-        clampedAge += o.clampedAge;
-        clampedMetallicity += o.clampedMetallicity;
-        mass += o.mass;
-        light += o.light;
-        clampedMass += o.clampedMass;
-        return *this;
-    }
-};
-
 enum MapIndex {
     kStars,
     kMass,
@@ -101,6 +87,22 @@ enum MapIndex {
 };
 
 }  // namespace
+
+SpaxelSums& SpaxelSums::operator+=(const SpaxelSums& o) {
+    stars += o.stars;
+    clampedAge += o.clampedAge;
+    clampedMetallicity += o.clampedMetallicity;
+    mass += o.mass;
+    light += o.light;
+    clampedMass += o.clampedMass;
+    return *this;
+}
+
+SpaxelSums MapResult::total() const {
+    SpaxelSums sum;
+    for (const SpaxelSums& s : sums) sum += s;
+    return sum;
+}
 
 MapResult maps(Host exec, const BinnedStars& b, const KnotTable& table, Doppler doppler, double redshift,
                const WavelengthGrid& grid, std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask) {
@@ -122,7 +124,7 @@ MapResult maps(Host exec, const BinnedStars& b, const KnotTable& table, Doppler 
     const double zFirst = table.zAxis.front(), zLast = table.zAxis.back();
     const double zLow = table.rubix ? zFirst : std::pow(10, zFirst), zHigh = table.rubix ? zLast : std::pow(10, zLast);
     const std::size_t side = n + 2 * pad;
-    std::vector<Total> totals(n * n);
+    r.sums.resize(n * n);
 
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(dynamic, 64)
     for (std::size_t p = 0; p < n * n; ++p) {
@@ -130,7 +132,7 @@ MapResult maps(Host exec, const BinnedStars& b, const KnotTable& table, Doppler 
         const std::size_t s = (p / n + pad) * side + p % n + pad;
         double mass = 0, light = 0, massAge = 0, massZ = 0, lightAge = 0, lightZ = 0, massV = 0, lightV = 0,
                lightV2 = 0;
-        Total& t = totals[p];
+        SpaxelSums& t = r.sums[p];
         for (std::size_t k = b.start[s]; k < b.start[s + 1]; ++k) {
             const StarRecord& star = b.stars[k];
             const double m = star.mass, l = bandLight(star), age = star.age, z = star.metallicity;
@@ -165,14 +167,6 @@ MapResult maps(Host exec, const BinnedStars& b, const KnotTable& table, Doppler 
             r.maps[kDispersion].data[p] = float(std::sqrt(std::max(0.0, lightV2 / light - mean * mean)));
         }
     }
-    Total sum;
-    for (const Total& t : totals) sum += t;
-    r.stars = sum.stars;
-    r.mass = sum.mass;
-    r.luminosity = sum.light;
-    r.clampedAge = sum.clampedAge;
-    r.clampedMetallicity = sum.clampedMetallicity;
-    r.clampedMass = sum.clampedMass;
     return r;
 }
 
