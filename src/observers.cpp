@@ -24,7 +24,7 @@ std::shared_ptr<const GalaxyCube> Observers::observe(const Stars& stars, const G
     Kept& kept = of(o.setup);
     const std::shared_ptr<Observer> observer = kept.observer;
     auto cube = std::make_unique<GalaxyCube>(observer->observe(stars, input, o.view, o.noise, comm));
-    if (!plan_.rowsSha256.empty()) {
+    if (!plan_.rowsSha256.empty() && comm.rank() == 0) {
         kept.config.views = {plan_.setupOf(o).config.views.at(o.view)};
         if (kept.config.noise) kept.config.noise->seed = o.noise.seed;
         cube->config = dumpConfig(kept.config);

@@ -69,7 +69,7 @@ std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPla
     };
     try {
         if (status.empty()) {
-            const std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm);
+            std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm);
             row.report = cube->report;
             if (comm.rank() == 0)
                 spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {} ranks, {:.2f} s",
@@ -102,7 +102,7 @@ std::vector<Share> sharesOf(const RunPlan& plan, const RunOutput& output, const 
     for (std::size_t place = 0; place < plan.galaxies.size(); ++place) {
         if (output.done(place)) continue;
         places.push_back(place);
-        galaxies.push_back(plan.costOf(place));
+        galaxies.push_back(plan.dealt(place));
     }
     auto shares = deal(galaxies, world.size(), plan.config.resources.splitFrom);
     std::vector<Share> mine = std::move(shares[std::size_t(world.rank())]);

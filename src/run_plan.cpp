@@ -88,10 +88,7 @@ void keepShard(RunPlan& plan) {
                std::make_move_iterator(all.begin() + std::ptrdiff_t(to))};
     };
     std::vector<double> costs;
-    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) {
-        const DealtGalaxy cost = plan.costOf(g);
-        costs.push_back(cost.fixed + cost.perRow * double(cost.rows));
-    }
+    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) costs.push_back(plan.costOf(g));
     const std::vector<std::size_t> cuts = cutEvenly(costs, plan.shards);
     const std::size_t from = cuts[plan.shard], to = cuts[plan.shard + 1];
     const std::size_t first = plan.firstObservation[from];
@@ -175,20 +172,28 @@ std::span<const Observation> RunPlan::observationsOf(std::size_t galaxy) const {
     return {observations.data() + first, firstObservation.at(galaxy + 1) - first};
 }
 
-DealtGalaxy RunPlan::costOf(std::size_t galaxy) const {
+DealtGalaxy RunPlan::dealt(std::size_t galaxy) const {
+    if (skipped.contains(galaxies.at(galaxy).id)) return {0, 0, costOf(galaxy)};
+    DealtGalaxy g;
+    g.rows = galaxies.at(galaxy).stars.count;
+    g.fixed = readingCost(0);
+    for (const Observation& o : observationsOf(galaxy)) {
+        const Telescope& t = setupOf(o).config.telescope;
+        g.fixed += cubeCost(0, t.spaxels() * t.spaxels(), t.wavelengths().size);
+    }
+    if (g.rows > 0) g.perRow = (costOf(galaxy) - g.fixed) / double(g.rows);
+    return g;
+}
+
+double RunPlan::costOf(std::size_t galaxy) const {
     const Subhalo& g = galaxies.at(galaxy);
-    if (skipped.contains(g.id)) return {0, 0, 1e-6};  // a row of the catalogue
-    const auto seconds = [&](std::uint64_t stars) {
-        double sum = readingCost(stars);
-        for (const Observation& o : observationsOf(galaxy)) {
-            const Telescope& t = setupOf(o).config.telescope;
-            sum += cubeCost(stars, t.spaxels() * t.spaxels(), t.wavelengths().size);
-        }
-        return sum;
-    };
-    const std::uint64_t rows = g.stars.count;
-    const double fixed = seconds(0);
-    return {rows, rows > 0 ? (seconds(rows) - fixed) / double(rows) : 0, fixed};
+    if (skipped.contains(g.id)) return 1e-6;  // a row of the catalogue
+    double cost = readingCost(g.stars.count);
+    for (const Observation& o : observationsOf(galaxy)) {
+        const Telescope& t = setupOf(o).config.telescope;
+        cost += cubeCost(g.stars.count, t.spaxels() * t.spaxels(), t.wavelengths().size);
+    }
+    return cost;
 }
 
 double RunPlan::cubeBytes() const {

@@ -39,7 +39,8 @@ struct RunPlan {
     std::span<const Observation> observationsOf(std::size_t galaxy) const;
     const Setup& setupOf(const Observation& o) const { return setups[o.setup]; }
 
-    DealtGalaxy costOf(std::size_t galaxy) const;  // [s] of reading it and making its cubes (cost.hpp)
+    double costOf(std::size_t galaxy) const;      // [s] of reading it and making its cubes (cost.hpp)
+    DealtGalaxy dealt(std::size_t galaxy) const;  // the same, for deal()
 
     double cubeBytes() const;    // of the largest cube in memory, its variance included
     double outputBytes() const;  // of all cubes, before compression

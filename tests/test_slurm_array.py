@@ -268,7 +268,7 @@ def run_test(slurm, folder):
         small.config["view"] = small.config["view"] * 1000
         small.write()
         job = slurm.submit(*command, JOBS / "slurm-mpi.sh", cwd=folder, more=mpi)
-        wait_for("two ranks to write", lambda: glob.glob(small.path("cubes.hdf5.parts/*.tmp.*")))
+        wait_for("two ranks to write", lambda: len(glob.glob(small.path("cubes.hdf5.parts/*.tmp.*"))) >= 2)
         slurm.ask("scancel", "--batch", "--signal=USR1", job)
         slurm.wait(job)
         said = Path(small.path("mpi")).read_text()
