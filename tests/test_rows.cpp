@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <fstream>
+#include <random>
 
 #include "io/row_table.hpp"
 #include "tessera/core/error.hpp"
@@ -69,6 +70,25 @@ TEST_CASE("CSV: quotes, line ends, comments, blanks") {
     CHECK(spaces.cells[1] == std::vector<std::string>{"x y", ""});
     const RowTable commas = parseCsv("# %ECSV 1.0\n# ---\n# delimiter: ','\na,b\n1,x y\n", "t", true);
     CHECK(commas.cells[1] == std::vector<std::string>{"x y"});
+}
+
+TEST_CASE("whatever the bytes, a table is read or refused") {
+    const std::string letters = "ab,\"\n\r# 1.e-";
+    std::mt19937 random(11);
+    std::size_t read = 0, refused = 0;
+    for (int i = 0; i < 20000; ++i) {
+        std::string text = i % 3 == 0 ? "# %ECSV 1.0\n" : "";
+        for (std::size_t n = random() % 40; n > 0; --n) text += letters[random() % letters.size()];
+        try {
+            const RowTable t = parseCsv(text, "t", i % 3 == 0);
+            for (const auto& cells : t.cells) REQUIRE(cells.size() == t.lines.size());
+            ++read;
+        } catch (const Error&) {
+            ++refused;
+        }
+    }
+    CHECK(read > 1000);
+    CHECK(refused > 1000);
 }
 
 TEST_CASE("a row is the run that --set makes of it") {
