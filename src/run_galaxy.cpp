@@ -7,6 +7,7 @@
 #include <new>
 #include <span>
 
+#include "progress.hpp"
 #include "stages/blocks.hpp"
 #include "tessera/centre.hpp"
 #include "tessera/core/error.hpp"
@@ -44,27 +45,86 @@ struct Mass {
 
 }  // namespace
 
-Galaxy readGalaxy(const RunPlan& plan, const Share& share, bool strict) {
-    const Subhalo& subhalo = plan.galaxies.at(share.galaxy);
+Galaxy GalaxyReader::begin(const Share& share) const {
+    const Subhalo& subhalo = plan_.galaxies.at(share.galaxy);
     Galaxy g;
     g.input.subhalo = subhalo;
-    g.input.boxSize = plan.snapshot->info().boxSize;
-    if (const auto cut = plan.skipped.find(subhalo.id); cut != plan.skipped.end())
+    g.input.boxSize = plan_.snapshot->info().boxSize;
+    if (const auto cut = plan_.skipped.find(subhalo.id); cut != plan_.skipped.end())
         g.skipped = cut->second;
     else
-        checkNumber(g, subhalo.stars.count, plan, strict);
-    if (!g.skipped.empty()) return g;
+        checkNumber(g, subhalo.stars.count, plan_, strict_);
+    const auto allowed = double(plan_.config.resources.memoryPerRank), needed = plan_.leastBytes(share.rows.count);
+    if (g.skipped.empty() && allowed > 0 && needed > allowed) {
+        const std::string reason = fmt::format(
+            "{} stars and a cube need {} of memory at least, and resources.memory_per_rank allows {}: allow more, use "
+            "more "
+            "ranks (resources.split_from), or a smaller telescope.fov",
+            share.rows.count, bytesText(needed), bytesText(allowed));
+        if (strict_) throw Error(fmt::format("subhalo {}: {}", subhalo.id, reason));
+        g.skipped = failedStatus(subhalo, reason);
+    }
+    return g;
+}
+
+// Shares from `place` on that lie close together: little is read in vain, and not much at once.
+std::size_t GalaxyReader::endOfBatch(std::size_t place) const {
+    constexpr std::uint64_t most = std::uint64_t(1) << 18, gapPercent = 10;
+    std::uint64_t wanted = 0, from = 0, to = 0;
+    std::size_t end = place;
+    for (; end < shares_.size(); ++end) {
+        const Share& share = shares_[end];
+        const ParticleRange& rows = plan_.galaxies.at(share.galaxy).stars;
+        if (!share.alone() || plan_.skipped.contains(plan_.galaxies[share.galaxy].id)) break;
+        if (end == place) from = to = rows.first;
+        wanted += rows.count;
+        const std::uint64_t all = rows.first + rows.count - from;
+        if (rows.first < to || all > most || all - wanted > gapPercent * wanted / 100) break;
+        to = rows.first + rows.count;
+    }
+    return end;
+}
+
+// What is wrong with one of them shows when it is read by itself.
+void GalaxyReader::readBatch(std::size_t place) {
+    const std::size_t end = endOfBatch(place);
+    tried_ = std::max(end, place + 1);
+    if (end < place + 2) return;
+    const std::uint64_t first = plan_.galaxies[shares_[place].galaxy].stars.first;
+    const ParticleRange& last = plan_.galaxies[shares_[end - 1].galaxy].stars;
     try {
-        g.stars = readRows(plan, subhalo, share.rows);
-        g.rows = share.rows.count;
+        const Stars all = plan_.snapshot->readStars({first, last.first + last.count - first});
+        for (std::size_t i = place; i < end; ++i) {
+            const ParticleRange& rows = plan_.galaxies[shares_[i].galaxy].stars;
+            waiting_.emplace(i, sliceRows(all, rows.first - first, rows.count));
+        }
+    } catch (const Error&) {
+        waiting_.clear();
+    } catch (const std::bad_alloc&) {
+        waiting_.clear();
+    }
+}
+
+Galaxy GalaxyReader::read(std::size_t place) {
+    const Share& share = shares_[place];
+    Galaxy g = begin(share);
+    if (!g.skipped.empty()) return g;
+    if (place >= tried_) readBatch(place);
+    g.rows = share.rows.count;
+    if (auto known = waiting_.extract(place)) {
+        g.stars = std::move(known.mapped());
+        return g;
+    }
+    try {
+        g.stars = readRows(plan_, g.input.subhalo, share.rows);
     } catch (const ConfigError&) {
         throw;
     } catch (const Error& e) {
-        if (strict) throw;
-        g.skipped = failedStatus(subhalo, e.what());
+        if (strict_) throw;
+        g.skipped = failedStatus(g.input.subhalo, e.what());
     } catch (const std::bad_alloc&) {
-        if (strict) throw;
-        g.skipped = failedStatus(subhalo, outOfMemory);
+        if (strict_) throw;
+        g.skipped = failedStatus(g.input.subhalo, outOfMemory);
     }
     return g;
 }

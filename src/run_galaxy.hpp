@@ -1,6 +1,10 @@
 // A galaxy as run() reads it, or the part of one that a rank has.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
 #include <string>
 
 #include "deal.hpp"
@@ -19,8 +23,28 @@ struct Galaxy {
     std::string skipped;                  // why it is not observed ("skipped: ...", "failed: ..."); empty: it is
 };
 
-// Reads the rows of a share. What is wrong with them is what `skipped` says; strict: an Error that names the subhalo.
-Galaxy readGalaxy(const RunPlan&, const Share&, bool strict);
+// Reads shares one after the other. Those of small galaxies that lie close together in the file are read at once.
+class GalaxyReader {
+public:
+    // strict: what is wrong with the rows of a galaxy is an Error that names it; else Galaxy::skipped says so.
+    GalaxyReader(const RunPlan& plan, std::span<const Share> shares, bool strict)
+        : plan_(plan), shares_(shares), strict_(strict) {}
+
+    // The share at this place; places ascend.
+    Galaxy read(std::size_t place);
+
+private:
+    Galaxy begin(const Share&) const;
+    std::size_t endOfBatch(std::size_t place) const;
+    void readBatch(std::size_t place);
+
+    const RunPlan& plan_;
+    std::span<const Share> shares_;
+    bool strict_;
+    std::size_t tried_ = 0;                 // places before this one were read in a batch, or that failed
+    std::map<std::size_t, Stars> waiting_;  // read, by their place
+};
+
 // What takes all stars of a galaxy: whether there are enough, their mass, its centre. A call of all ranks that have a
 // part of it, with the same outcome on each.
 void completeGalaxy(Galaxy&, const RunPlan&, const Comm&, bool strict);

@@ -26,9 +26,8 @@ bool mayOverlap(const RunPlan& plan, int ranks) {
 }  // namespace
 
 RunIo::RunIo(const RunPlan& plan, std::vector<Share> shares, int ranks, bool strict)
-    : plan_(plan),
-      shares_(std::move(shares)),
-      strict_(strict),
+    : shares_(std::move(shares)),
+      reader_(plan, shares_, strict),
       overlap_(mayOverlap(plan, ranks)),
       thread_([this, threads = plan.config.resources.threads] { work(threads); }) {}
 
@@ -75,8 +74,7 @@ std::future<Result> RunIo::request(std::function<Result()> action) {
 }
 
 std::future<Galaxy> RunIo::requestGalaxy() {
-    const Share& share = shares_.at(next_++);
-    return request<Galaxy>([this, &share] { return readGalaxy(plan_, share, strict_); });
+    return request<Galaxy>([this, place = next_++] { return reader_.read(place); });
 }
 
 Galaxy RunIo::nextGalaxy() {

@@ -42,10 +42,10 @@ private:
     void popBehind();
     void work(int threads);
 
-    const RunPlan& plan_;
     std::vector<Share> shares_;
     std::size_t next_ = 0;  // of shares_, to be read
-    bool strict_, overlap_;
+    GalaxyReader reader_;   // used by the thread
+    bool overlap_;
     std::future<Galaxy> ahead_;
     std::deque<std::future<void>> behind_;
 

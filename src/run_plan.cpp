@@ -223,6 +223,11 @@ double RunPlan::memoryBytes() const {
     return cubeBytes() + perStar * mostStars(galaxies) + fixed;
 }
 
+double RunPlan::leastBytes(std::uint64_t stars) const {
+    constexpr double perStar = 100;  // [byte] read, projected, ordered
+    return cubeBytes() + perStar * double(stars);
+}
+
 double RunPlan::overlapBytes() const {
     constexpr double perStar = 56;  // [byte] as read
     if (observations.size() < 2) return 0;

@@ -42,9 +42,10 @@ struct RunPlan {
     double costOf(std::size_t galaxy) const;      // [s] of reading it and making its cubes (cost.hpp)
     DealtGalaxy dealt(std::size_t galaxy) const;  // the same, for deal()
 
-    double cubeBytes() const;    // of the largest cube in memory, its variance included
-    double outputBytes() const;  // of all cubes, before compression
-    double memoryBytes() const;  // estimate of the largest galaxy's peak
+    double cubeBytes() const;                      // of the largest cube in memory, its variance included
+    double outputBytes() const;                    // of all cubes, before compression
+    double memoryBytes() const;                    // estimate of the largest galaxy's peak
+    double leastBytes(std::uint64_t stars) const;  // without which a rank cannot observe so many
     // What reading the next galaxy meanwhile and writing the last cube behind need beyond that.
     double overlapBytes() const;
     std::string fitsPath(std::int64_t subhalo, std::size_t view) const;

@@ -32,25 +32,6 @@ std::uint64_t rowsOf(const Stars& s) {
     return s.size() + s.windRows.size();
 }
 
-// Rows [first, end) of a galaxy, as a reader hands them over.
-Stars part(const Stars& all, std::uint64_t first, std::uint64_t end) {
-    const auto windBefore = [&](std::uint64_t row) {
-        return std::lower_bound(all.windRows.begin(), all.windRows.end(), row) - all.windRows.begin();
-    };
-    const std::size_t from = first - std::uint64_t(windBefore(first)), to = end - std::uint64_t(windBefore(end));
-    Stars s(to - from);
-    for (std::size_t i = from; i < to; ++i) {
-        s.position[i - from] = all.position[i];
-        s.velocity[i - from] = all.velocity[i];
-        s.mass[i - from] = all.mass[i];
-        s.age[i - from] = all.age[i];
-        s.metallicity[i - from] = all.metallicity[i];
-    }
-    for (const std::uint64_t row : all.windRows)
-        if (row >= first && row < end) s.windRows.push_back(row - first);
-    return s;
-}
-
 // This rank's part: cuts at multiples of blockRows, at fractions of the rows that `bend` makes unequal.
 Stars mine(const Stars& all, double bend) {
     const Comm world = Comm::world();
@@ -60,7 +41,8 @@ Stars mine(const Stars& all, double bend) {
         const double at = std::pow(double(k) / world.size(), bend) * double(rows);
         return std::min(rows, std::uint64_t(at / double(blockRows)) * blockRows);
     };
-    return part(all, cut(world.rank()), cut(world.rank() + 1));
+    const std::uint64_t first = cut(world.rank());
+    return sliceRows(all, first, cut(world.rank() + 1) - first);
 }
 
 bool sameBits(double a, double b) {

@@ -40,6 +40,9 @@ struct Stars {
     std::size_t size() const noexcept { return mass.size(); }
 };
 
+// Rows [first, first + count) of what was read, wind included: as if they alone had been read.
+Stars sliceRows(const Stars&, std::uint64_t first, std::uint64_t count);
+
 // Gas cells. Fields a snapshot lacks (mini snapshots) are empty.
 struct Gas {
     Buffer<Vec3d> position;           // [kpc]
