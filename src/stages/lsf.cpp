@@ -24,17 +24,11 @@ double instrumentFwhm(const LsfConfig& c, const LineWidthTable* table, double la
     if (c.sigma) return *c.sigma * units::fwhm_per_sigma;
     if (c.resolution) return lambda / *c.resolution;
     if (table != nullptr) return interpolate(table->wavelength, table->fwhm, lambda);
-    double sum = 0;
-    for (std::size_t k = c.fwhmPolynomial.size(); k-- > 0;) sum = sum * lambda + c.fwhmPolynomial[k];
+    const double sum = polynomial(c.fwhmPolynomial.data(), int(c.fwhmPolynomial.size()), lambda);
     if (!(sum > 0))
         throw Error("lsf.fwhm_polynomial is " + std::to_string(sum) + " Angstrom at " + std::to_string(lambda) +
                     " Angstrom: it must be positive over the telescope's range");
     return sum;
-}
-
-// Shares of the flux of a source pixel of centre c and width sigma in the pixels around it, before normalisation.
-double gaussian(double distance, double sigma) {
-    return std::exp(-0.5 * sq(distance / sigma));
 }
 
 }  // namespace
@@ -67,12 +61,12 @@ Lsf makeLsf(const LsfConfig& c, const LineWidthTable* table, const WavelengthGri
         if (sigmaAt(k) == 0) return pixelWidth(k);
         double sum = 0;
         for (std::ptrdiff_t j = k - r; j <= k + r; ++j)
-            sum += gaussian(grid.centre(double(j)) - grid.centre(double(k)), sigmaAt(k)) * pixelWidth(j);
+            sum += lineSpreadShare(grid.centre(double(j)) - grid.centre(double(k)), sigmaAt(k)) * pixelWidth(j);
         return sum;
     };
     const auto tap = [&](std::ptrdiff_t j, std::ptrdiff_t k, double normOfK) {
-        const double g =
-            sigmaAt(k) == 0 ? double(j == k) : gaussian(grid.centre(double(j)) - grid.centre(double(k)), sigmaAt(k));
+        const double g = sigmaAt(k) == 0 ? double(j == k)
+                                         : lineSpreadShare(grid.centre(double(j)) - grid.centre(double(k)), sigmaAt(k));
         return float(g * pixelWidth(k) / normOfK);
     };
     lsf.constant = !grid.log && *std::max_element(sigma.begin(), sigma.end()) == narrowest;

@@ -39,7 +39,7 @@ PsfKernel gaussianKernel(double sigma) {
 }
 
 PsfKernel doubleGaussianKernel(double fwhm) {
-    const DoubleGaussian g = mangaDoubleGaussian(fwhm);
+    const DoubleGaussian<double> g = mangaDoubleGaussian(fwhm);
     PsfKernel k;
     k.radius = gaussianRadius(std::max(g.sigma1, g.sigma2));
     k.separable = {gaussianTaps(g.sigma1, k.radius, g.weight1), gaussianTaps(g.sigma2, k.radius, g.weight2)};

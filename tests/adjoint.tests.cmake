@@ -1,0 +1,2 @@
+# Adjoints and tangents.
+tessera_test(adjoint_physics)
