@@ -1,2 +1,3 @@
 # Adjoints and tangents.
 tessera_test(adjoint_physics)
+tessera_test(adjoint_oracle SOURCES test_adjoint_oracle.cpp adjoint_oracle.cpp)
