@@ -35,6 +35,9 @@ struct CubeWorkspace {
 // Fills out[lit][stride] with pixels [from, from + count) of the spectra of the lit spaxels.
 using AccumulateBlock = std::function<void(std::ptrdiff_t from, std::size_t count, float* out, std::size_t stride)>;
 
+// Wavelength pixels that are worked on at once: as many as the budget [byte] holds of the lit spaxels.
+std::size_t blockPixels(const Optics&, std::size_t lit, std::uint64_t budget);
+
 // Fills the cube, NaN outside the aperture and where the library does not reach; returns the map of its flux.
 // budget: [byte] of a block of spectra. whole: all wavelengths are accumulated at once; the wings of the spectra are then dark.
 Map makeCube(Host, const CubePlan&, std::span<const std::uint32_t> lit, std::uint64_t budget, bool whole,

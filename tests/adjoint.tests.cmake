@@ -1,3 +1,5 @@
 # Adjoints and tangents.
 tessera_test(adjoint_physics)
 tessera_test(adjoint_oracle SOURCES test_adjoint_oracle.cpp adjoint_oracle.cpp)
+tessera_test(adjoint SOURCES test_adjoint.cpp adjoint_oracle.cpp)
+tessera_test(adjoint_rubix)
