@@ -110,6 +110,7 @@ struct Linearisation::State {
 
 void Linearisation::State::prepare() {
     const Optics& o = optics();
+    std::optional<StageTimer> timer(std::in_place, "frame");
     frame = tessera::frame(exec, stars, input.subhalo, input.centre, input.boxSize, view);
     GalaxyReport& r = plan.report;
     r.subhalo = input.subhalo.id;
@@ -119,15 +120,18 @@ void Linearisation::State::prepare() {
     r.centre = frame.centre;
     r.systemicVelocity = frame.velocity;
     const SpaxelGrid padded = plan.grid.padded(o.pad());
+    timer.emplace("project");
     Projected projected = project(exec, stars, frame, input.boxSize, padded, doppler());
     if (o.psf() && !o.psf()->padded) cropToField(projected, plan.grid.n, o.pad());
     if (!anyInMask(projected, plan.plan.mask, plan.grid.n, o.pad()))
         throw EmptyField(
             fmt::format("subhalo {}: none of its {} stars lies in the field of view", input.subhalo.id, stars.size()));
+    timer.reset();
     TableKey key = tableKeyOf(projected);
     std::get<bool>(key) = false;  // derivatives do without coefficients
     table = makeKnots(exec, config, library, plan, key);
     table.shiftStep = std::min(table.shiftStep, derivativeShiftStep(config.spectra.accuracy, table.fine));
+    timer.emplace("bin");
     binned = bin(exec, stars, projected, padded.n * padded.n, table);
     lit = keepLit(binned);
     wanted = reached(o, lit);
@@ -252,7 +256,6 @@ KnotTable Linearisation::State::templatesDot(const std::vector<double>& flux) co
 Linearisation::Linearisation(Host exec, const Stars& stars, const GalaxyInput& input, const Config& c, std::size_t view,
                              const SspLibrary& library, const Cosmology& cosmology, const InstrumentTables& tables)
     : state_(new State(exec, stars, input, c, view, library, cosmology, tables)) {
-    const StageTimer timer("linearise");
     state_->prepare();
 }
 Linearisation::~Linearisation() = default;
@@ -288,7 +291,9 @@ InputsBar Linearisation::vjp(const Cube& cubeBar, const GradientOptions& options
     std::optional<TemplatesBar> templates;
     if (options.templates) templates.emplace(s.table);
 
-    Buffer<StarRecordBar> bar(s.binned.stars.size(), StarRecordBar{});
+    Buffer<StarRecordBar> bar(s.binned.stars.size());
+#pragma omp parallel for num_threads(threadsOf(s.exec)) schedule(static)
+    for (std::size_t k = 0; k < bar.size(); ++k) bar[k] = {};
     std::vector<double> psfBar(psfs.size(), 0.0), sigmaBar(pixels, 0.0);
     Buffer<float> spectra, forward;
     s.forBlocks(instrument ? 2 : 1, [&](std::size_t first, std::size_t count, std::size_t stride) {
@@ -328,7 +333,6 @@ InputsBar Linearisation::vjp(const Cube& cubeBar, const GradientOptions& options
 
     const StageTimer timer("inputs adjoint");
     InputsBar g;
-    g.stars = StarsBar(s.stars.size());
     const ViewSums sums =
         inputsOfRecords(s.exec, s.stars, s.frame, s.binned, s.table, s.doppler(), bar.data(), g.stars);
     g.systemicVelocity = s.frame.rotation.row[2] * -sums.velocity;

@@ -62,4 +62,15 @@ private:
     std::unique_ptr<State> state_;
 };
 
+// `tessera gradient`: the VJP of every galaxy and view of a configuration, written to one file (io/gradient_file.hpp).
+// Galaxies are dealt to the ranks of MPI's world in turn.
+struct GradientRun {
+    std::string cotangent;  // file of dL/d(cube), see io/gradient_file.hpp
+    std::string target;     // or a cube file: L is chi^2 of the noiseless cubes against it
+    std::string output;
+    GradientOptions options;
+    bool quiet = false;
+};
+ExitCode writeGradients(const Config&, const GradientRun&);
+
 }  // namespace tessera

@@ -22,15 +22,19 @@ void cotangentsAtKnots(const KnotCotangentArgs& a, double shift, const Rows& row
     const double* at = a.lnPosition ? a.lnPosition : a.position;
     const double factor = a.lnPosition ? 1 : stretch, inverseWidth = a.inverseWidth;
     double *r0 = a.scratch, *r1 = r0 + room, *r2 = r1 + room;
+    int* slot = reinterpret_cast<int*>(r2 + room);
 #pragma GCC ivdep
     for (std::size_t m = 0; m < n; ++m) {
-        double u = (at[m] * factor - first) * inverseWidth + 1;
-        u = u < 0 ? 0 : (u > last ? last : u);
-        const double* cell = cells + 4 * int(u);
-        const double x = position[m] * stretch, r = x - cell[3], density = cell[2];
+        const double u = (at[m] * factor - first) * inverseWidth + 1;
+        slot[m] = 4 * int(u < 0 ? 0 : (u > last ? last : u));
+    }
+#pragma GCC ivdep
+    for (std::size_t m = 0; m < n; ++m) {
+        const double integral2 = cells[slot[m]], integral1 = cells[slot[m] + 1], density = cells[slot[m] + 2];
+        const double x = position[m] * stretch, r = x - cells[slot[m] + 3];
         r0[m] = position[m] * x * density;
-        r1[m] = cell[1] + density * r;
-        r2[m] = cell[0] + (cell[1] + 0.5 * density * r) * r;
+        r1[m] = integral1 + density * r;
+        r2[m] = integral2 + (integral1 + 0.5 * density * r) * r;
     }
     // Means and their derivatives, each in the place of the integral at its left end.
 #pragma GCC ivdep
@@ -89,7 +93,7 @@ void gatherStar(const GatherArgs& g, std::size_t i, std::size_t knots, const Row
 
 void gather(const KnotCotangentArgs& a, const GatherArgs& g) {
     const std::size_t room = a.knots + 32;
-    float* floats = reinterpret_cast<float*>(a.scratch + 3 * room);
+    float* floats = reinterpret_cast<float*>(a.scratch + 4 * room);
     const Rows rows{floats, floats + room, floats + 2 * room};
     for (std::size_t i = 0; i < g.count;) {
         const std::size_t end = endOfBin(g.stars, i, g.count, g.shiftMin, g.shiftStep);

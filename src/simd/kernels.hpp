@@ -96,7 +96,7 @@ struct KnotCotangentArgs {
     double* scratch;  // cotangentScratch(knots), 64-byte aligned
 };
 constexpr std::size_t cotangentScratch(std::size_t knots) {
-    return 6 * (knots + 32);
+    return 6 * (knots + 32);  // three of doubles, one of places, three of floats
 }
 
 // One spaxel's stars and templates, as in SpectrumArgs; bar[i] += cotangent of stars[i].

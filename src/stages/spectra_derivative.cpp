@@ -45,7 +45,7 @@ private:
 }  // namespace
 
 double derivativeShiftStep(double accuracy, bool fine) {
-    return std::clamp((fine ? 0.008 : 0.03) * accuracy, 1e-7, 1e-5);
+    return std::clamp((fine ? 0.008 : 0.05) * accuracy, 1e-7, 1e-5);
 }
 
 TemplatesBar::TemplatesBar(const KnotTable& t) : size_(t.templates() * t.stride), sums_(parts * size_, 0.0F) {}
