@@ -8,6 +8,7 @@
 
 #include "run_galaxy.hpp"
 #include "run_plan.hpp"
+#include "stages/noise_adjoint.hpp"
 #include "tessera/adjoint.hpp"
 #include "tessera/comm/comm.hpp"
 #include "tessera/io/gradient_file.hpp"
@@ -66,7 +67,7 @@ void putScalars(const Config& c, const ViewConfig& view, const Linearisation& at
 class Job {
 public:
     Job(const Config& c, const GradientRun& run)
-        : run_(run), config_(withoutNoise(c, run)), plan_(makePlan(config_, {})) {
+        : run_(run), noise_(run.target.empty() ? c.noise : std::nullopt), plan_(makePlan(withoutNoise(c, run), {})) {
         exec_.threads = plan_.config.resources.threads;
     }
     const RunPlan& plan() const { return plan_; }
@@ -109,7 +110,6 @@ public:
     }
 
 private:
-    // A noise realisation is a constant: it has no part in the derivative.
     static Config withoutNoise(Config c, const GradientRun& run) {
         c.noise.reset();
         c.output.path = run.output;
@@ -117,9 +117,18 @@ private:
     }
     Cube cotangentOf(const Galaxy& g, std::size_t view, GradientFields& out) const {
         const std::int64_t id = g.input.subhalo.id;
-        if (run_.target.empty()) return readCotangent(run_.cotangent, id, int(view));
+        Cube given;
+        if (run_.target.empty()) {
+            given = readCotangent(run_.cotangent, id, int(view));
+            if (!noise_) return given;
+        }
         const GalaxyCube model =
             observe(exec_, g.stars, g.input, plan_.config, view, plan_.library, plan_.cosmology, plan_.tables);
+        if (noise_) {
+            if (given.data.size() != model.flux.data.size()) return given;  // vjp() says what is wrong
+            return noiseAdjoint(exec_, *noise_, model.wavelength, model.grid, id, std::uint32_t(view), model.flux,
+                                given, nullptr);
+        }
         double chi2 = 0;
         Cube bar = residuals(model, readGalaxyCube(run_.target, id, int(view)), chi2);
         out.scalars.push_back({"chi2", {chi2}});
@@ -127,7 +136,7 @@ private:
     }
 
     const GradientRun& run_;
-    Config config_;
+    std::optional<NoiseConfig> noise_;  // of the cubes that the cotangents are of
     RunPlan plan_;
     Host exec_;
 };

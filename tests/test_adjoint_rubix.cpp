@@ -144,3 +144,39 @@ TEST_CASE("RUBIX's convention has no tangent, and says so", "[rubix][adjoint]") 
     CHECK_THROWS_WITH(at.jvp({}), Catch::Contains("tangent"));
     CHECK_THROWS_WITH(at.vjp(r.cotangent, {false, true}), Catch::Contains("templates"));
 }
+
+TEST_CASE("the widths of RUBIX's PSF and LSF", "[rubix][adjoint]") {
+    const SspLibrary l = library();
+    const Reference r;
+    const Config c = configuration();
+    const GalaxyInput input{};
+    const Cosmology cosmology = planck15();
+    const InstrumentTables tables;
+    // A cotangent that is smooth in wavelength and brighter on one side: differences in single precision stay small.
+    Cube bar(25, 25, 3721);
+    for (std::size_t s = 0; s < 625; ++s)
+        for (std::size_t j = 0; j < 3721; ++j)
+            bar.spectrum(s)[j] = float(1 + 0.1 * double(s % 25) + std::sin(double(j)));
+    const Linearisation at(Host{}, r.stars, input, c, 0, l, cosmology, tables);
+    const InputsBar g = at.vjp(bar);
+    CHECK(at.lsfNames() == std::vector<std::string>{"sigma"});
+    const auto loss = [&](const Config& moved) {
+        const GalaxyCube cube = observe(Host{}, r.stars, input, moved, 0, l, cosmology);
+        double sum = 0;
+        for (std::size_t i = 0; i < cube.flux.data.size(); ++i) sum += double(cube.flux.data[i]) * double(bar.data[i]);
+        return sum;
+    };
+    const auto slope = [&](auto set, double x, double step) {
+        const auto central = [&](double h) {
+            Config low = c, high = c;
+            set(low, x - h);
+            set(high, x + h);
+            return (loss(high) - loss(low)) / (2 * h);
+        };
+        return (4 * central(step / 2) - central(step)) / 3;
+    };
+    CHECK(g.psfSigmaSpaxels != 0);
+    CHECK(slope([](Config& m, double x) { m.psf->sigmaSpaxels = x; }, 0.6, 0.05) ==
+          Approx(g.psfSigmaSpaxels).epsilon(5e-3));
+    CHECK(slope([](Config& m, double x) { m.lsf->sigma = x; }, 0.5, 0.05) == Approx(g.lsf.at(0)).epsilon(2e-2));
+}

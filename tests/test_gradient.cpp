@@ -145,6 +145,40 @@ TEST_CASE("chi^2 against a target falls as its gradient says", "[gradient]") {
     CHECK(at(6.5).second == Approx(slope).epsilon(0.01));
 }
 
+TEST_CASE("with noise the cotangent is that of the noisy cube", "[gradient]") {
+    Bench b;
+    b.config["galaxies"] = {{"subhalos", {0}}};
+    b.writeCotangent({0});
+    REQUIRE(b.gradient(b.toFile()).code == 0);
+    const auto without = column(b.gradientFile(), "0/gradient/mass");
+    b.config["noise"] = {{"signal_to_noise", 10}, {"seed", 3}};
+    const Outcome o = b.gradient(b.toFile());
+    INFO(o.err);
+    REQUIRE(o.code == 0);
+    const auto with = column(b.gradientFile(), "0/gradient/mass");
+    CHECK(with != without);
+    // The loss sum of cotangent times noisy cube, with all masses 1 % larger: both sides see the realisation stand still.
+    Config c = parseConfig(b.config.dump());
+    const auto snapshot = Snapshot::open(b.root / "mock/output", "auto", 99);
+    const Subhalo subhalo = snapshot->subhalo(0);
+    const SspLibrary library = loadSsp(b.library());
+    const GalaxyInput input{subhalo, snapshot->info().boxSize, *subhalo.position};
+    const auto loss = [&](double factor) {
+        Stars stars = snapshot->readStars(subhalo.stars);
+        for (float& m : stars.mass) m = float(double(m) * factor);
+        const GalaxyCube cube = observe(Host{1}, stars, input, c, 0, library, planck15());
+        double sum = 0;
+        for (std::size_t i = 0; i < cube.flux.data.size(); ++i)
+            if (std::isfinite(cube.flux.data[i])) sum += double(cube.flux.data[i]) * double(b.values[0][i]);
+        return sum;
+    };
+    const Stars stars = snapshot->readStars(subhalo.stars);
+    const auto rows = withWindRows(stars.mass, stars.windRows);
+    double slope = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) slope += double(rows[i]) * double(with[i]);
+    CHECK((loss(1.01) - loss(0.99)) / 0.02 == Approx(slope).epsilon(2e-3));
+}
+
 TEST_CASE("ranks write the same gradients", "[gradient]") {
     if (std::system("mpirun --version > /dev/null 2>&1") != 0) return;
     const Bench b;
