@@ -1,4 +1,4 @@
-// The transpose of summing stars at the knots. Derivation 15 of docs/adjoints.md.
+// The transposes of summing stars, at the knots and at the pixels. Derivation 15 of docs/adjoints.md.
 #include <cmath>
 
 #include "simd/star_weights.hpp"
@@ -100,6 +100,33 @@ void gather(const KnotCotangentArgs& a, const GatherArgs& g) {
         const double centre = meanShift(g.stars, i, end);
         cotangentsAtKnots(a, centre, rows);
         for (; i < end; ++i) gatherStar(g, i, a.knots, rows, float(double(g.stars[i].shift) - centre));
+    }
+}
+
+void gatherAtPixels(const PixelGatherArgs& g) {
+    const std::size_t ageStep = std::size_t(g.ageStep) * g.stride, zStep = std::size_t(g.nAge) * g.stride;
+    const std::size_t corner[4] = {0, ageStep, zStep, zStep + ageStep};
+    for (std::size_t i = 0; i < g.count; ++i) {
+        const StarRecord& s = g.stars[i];
+        const StarWeights at(s);
+        const Vf offset = float(double(s.shift) - g.lowerEdge), half = 0.5F * offset;
+        const std::size_t row = std::size_t(s.corner) * g.stride;
+        Vf sum[4], change[4];
+        for (int c = 0; c < 4; ++c) sum[c] = change[c] = 0;
+        for (std::size_t j = 0; j < g.lanes; j += W) {
+            const Vf x = load(g.cotangent + j);
+#pragma GCC unroll 4
+            for (int c = 0; c < 4; ++c) {
+                const std::size_t from = row + corner[c] + j;
+                const Vf slope = load(g.slope + from), bent = load(g.bent + from);
+                sum[c] += x * (load(g.average + from) + offset * (slope + half * bent));
+                change[c] += x * (slope + offset * bent);
+            }
+        }
+        const float products[4] = {stdx::reduce(sum[0]), stdx::reduce(sum[1]), stdx::reduce(sum[2]),
+                                   stdx::reduce(sum[3])};
+        const Vf slopes = at.w[0] * change[0] + at.w[1] * change[1] + at.w[2] * change[2] + at.w[3] * change[3];
+        addBar(s, at, products, stdx::reduce(slopes), g.bar[i]);
     }
 }
 

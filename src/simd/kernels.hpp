@@ -111,6 +111,20 @@ struct GatherArgs {
     float* templatesBar;  // [template][fluxStride] +=, or nullptr
 };
 
+// Stars of one spaxel in one bin of shifts, on a tile of pixels: templates' averages and slopes at the bin's lower edge,
+// and the slopes' change; bar[i] += cotangent of stars[i].
+struct PixelGatherArgs {
+    const StarRecord* stars;
+    std::size_t count;
+    double lowerEdge;
+    int nAge, ageStep;                    // as in SpectrumArgs
+    const float *average, *slope, *bent;  // [template][stride]
+    std::size_t stride;
+    std::size_t lanes;       // pixels, a multiple of 16
+    const float* cotangent;  // of the pixels
+    StarRecordBar* bar;
+};
+
 // What standardNormals() of physics/noise.hpp makes of seed, galaxy and view: the counter's upper half, and the key.
 struct NormalsKey {
     std::uint32_t counter2, counter3, key0, key1;
@@ -126,6 +140,7 @@ struct Kernels {
     void (*spectrumTangent)(const SpectrumArgs&, const StarRecordBar* dot);
     // Transpose of spectrum().
     void (*gather)(const KnotCotangentArgs&, const GatherArgs&);
+    void (*gatherAtPixels)(const PixelGatherArgs&);
     void (*pixelTemplates)(const PixelTemplateArgs&);
     // out[c][r] = in[r][c] for r < rows, c < columns, both multiples of 16
     void (*transpose)(const float* in, std::size_t inStride, std::size_t rows, std::size_t columns, float* out,

@@ -59,10 +59,17 @@ std::vector<double> TemplatesBar::total() const {
 
 SpectraDerivative::SpectraDerivative(const BinnedStars& stars, const KnotTable& table) : stars_(stars), table_(table) {
     expects(stars.dense.empty(), "stars in the order of their bins");
+    if (!table.fine) return;
+    pixels_.emplace(stars, table);
+    if (!pixels_->pays()) pixels_.reset();
 }
 
 void SpectraDerivative::adjoint(Host exec, const WavelengthGrid& window, double scale, const float* spectraBar,
                                 std::size_t stride, StarRecordBar* bar, TemplatesBar* templates) const {
+    if (pixels_ && !templates) {
+        (*pixels_)(exec, window, scale, spectraBar, stride, bar);
+        return;
+    }
     const std::vector<double> edges = edgesOf(window);
     const KnotRange knots = knotsOf(table_, window);
     const simd::SpectrumArgs args = spectrumArgs(table_, knots, window, edges, scale);

@@ -1,9 +1,11 @@
 // Transpose and tangent of summing the stars' spectra (accumulate() of stages.hpp). Derivation 15 of docs/adjoints.md.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "stages/accumulator.hpp"
+#include "stages/pixel_gather.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
@@ -35,7 +37,7 @@ public:
     SpectraDerivative(const BinnedStars&, const KnotTable&);
 
     // bar[star] += cotangent of the record, of spectra's cotangents [spaxel][stride] on the window's pixels; scale as in
-    // accumulate(). templates: or nullptr.
+    // accumulate(). templates: or nullptr; with them always at the knots.
     void adjoint(Host, const WavelengthGrid& window, double scale, const float* spectraBar, std::size_t stride,
                  StarRecordBar* bar, TemplatesBar* templates) const;
     // out[spaxel][stride]: tangent of accumulate() for tangents of the records.
@@ -45,6 +47,7 @@ public:
 private:
     const BinnedStars& stars_;
     const KnotTable& table_;
+    std::optional<PixelGather> pixels_;  // for many stars and a fine library
 };
 
 }  // namespace tessera
