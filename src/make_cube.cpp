@@ -12,7 +12,8 @@ namespace {
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
-// Wavelength pixels that are worked on at once: as many as the budget holds of the lit spaxels.
+}  // namespace
+
 std::size_t blockPixels(const Optics& o, std::size_t lit, std::uint64_t budget) {
     const std::size_t size = o.grid().size, extra = 2 * o.wings() + spectrumPadding, least = 2 * spectrumPadding;
     // A PSF that acts first leaves its spectra to the LSF.
@@ -23,8 +24,6 @@ std::size_t blockPixels(const Optics& o, std::size_t lit, std::uint64_t budget) 
     const std::uint64_t alike = (size + blocks - 1) / blocks;
     return std::size_t(std::min<std::uint64_t>((alike + least - 1) / least * least, size));  // whole chunks of the PSF
 }
-
-}  // namespace
 
 CubePlan::CubePlan(Optics o, std::vector<std::uint8_t> mask_, std::vector<std::uint8_t> covered_)
     : optics(std::move(o)), mask(std::move(mask_)), covered(std::move(covered_)) {

@@ -35,6 +35,9 @@ struct CubeWorkspace {
 // Fills out[lit][stride] with pixels [from, from + count) of the spectra of the lit spaxels.
 using AccumulateBlock = std::function<void(std::ptrdiff_t from, std::size_t count, float* out, std::size_t stride)>;
 
+// Wavelength pixels that are worked on at once: as many as the budget [byte] holds of the lit spaxels.
+std::size_t blockPixels(const Optics&, std::size_t lit, std::uint64_t budget);
+
 // Wavelengths are worked on in blocks, as many pixels at once as the budget [byte] holds of the lit spaxels' spectra.
 // whole: all of them at once; the wings of the spectra are then dark.
 class SpectraBlocks {

@@ -8,17 +8,14 @@
 #include <list>
 #include <mutex>
 #include <optional>
-#include <tuple>
 #include <utility>
 
-#include "coefficients.hpp"
 #include "make_cube.hpp"
 #include "team.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/instrument_files.hpp"
-#include "tessera/physics/flux.hpp"
-#include "tessera/physics/project.hpp"
 #include "tessera/stages.hpp"
+#include "view_plan.hpp"
 
 namespace tessera {
 
@@ -31,59 +28,6 @@ auto timed(const char* name, Stage stage) {
     return stage();
 }
 
-std::vector<std::uint8_t> apertureMask(const Telescope& t, std::size_t n) {
-    std::vector<std::uint8_t> mask(n * n);
-    for (std::size_t iy = 0; iy < n; ++iy)
-        for (std::size_t ix = 0; ix < n; ++ix) {
-            const double x = (double(ix) + 0.5 - 0.5 * double(n)) * t.spaxel;
-            const double y = (double(iy) + 0.5 - 0.5 * double(n)) * t.spaxel;
-            mask[iy * n + ix] = insideAperture(t.aperture, x, y, t.fov);
-        }
-    return mask;
-}
-
-// Stars in the padding are left out.
-void cropToField(Projected& p, std::size_t n, std::size_t pad) {
-    const std::size_t side = n + 2 * pad;
-    for (std::size_t i = 0; i < p.spaxel.size(); ++i) {
-        if (p.spaxel[i] == outsideField) continue;
-        const std::size_t x = p.spaxel[i] % side, y = p.spaxel[i] / side;
-        if (x >= pad && x < pad + n && y >= pad && y < pad + n) continue;
-        p.spaxel[i] = outsideField;
-        --p.inside;
-    }
-}
-
-bool anyInMask(const Projected& p, std::span<const std::uint8_t> mask, std::size_t n, std::size_t pad) {
-    const std::size_t side = n + 2 * pad;
-    for (const std::uint32_t s : p.spaxel) {
-        if (s == outsideField) continue;
-        const std::size_t x = s % side - pad, y = s / side - pad;  // wraps to a huge number left of the field
-        if (x < n && y < n && mask[y * n + x]) return true;
-    }
-    return false;
-}
-
-Optics opticsOf(const Config& c, const InstrumentTables& tables, const SspLibrary& library, double redshift) {
-    const StageTimer timer("instrument");
-    const WavelengthGrid grid = c.telescope.wavelengths();
-    std::optional<Psf> psf;
-    if (c.psf) {
-        psf = makePsf(*c.psf, tables.psfImage ? &*tables.psfImage : nullptr, grid, c.telescope.spaxel);
-        if (c.compat == Compat::rubix) psf->padded = false;
-    }
-    std::optional<Lsf> lsf;
-    if (c.lsf)
-        lsf = c.compat == Compat::rubix
-                  ? makeRubixLsf(c.lsf->sigma ? *c.lsf->sigma : *c.lsf->fwhm / units::fwhm_per_sigma, grid.step)
-                  : makeLsf(*c.lsf, tables.lineWidths ? &*tables.lineWidths : nullptr, grid, library, redshift);
-    return Optics(std::move(psf), std::move(lsf), c.telescope.spaxels(), grid);
-}
-
-// Ranges of shifts are widened to whole multiples of this, so that galaxies share tables of knots: about 290 km/s. A
-// power of two, exact in floats.
-constexpr float shiftQuantum = 0x1p-10F;
-
 // Memory of a block of spectra. At the knots every block costs the stars anew, so that galaxies of many stars get larger
 // ones; at the pixels it does not. docs/performance.md states the peak.
 std::uint64_t blockBytes(const Config& c, const KnotTable& table, std::uint64_t stars) {
@@ -91,10 +35,6 @@ std::uint64_t blockBytes(const Config& c, const KnotTable& table, std::uint64_t 
     constexpr std::uint64_t MiB = std::uint64_t(1) << 20, perStar = 8;
     return table.fine ? 64 * MiB : 128 * MiB + std::min(perStar * stars, 128 * MiB);
 }
-
-// Galaxies of so many stars in the field have their dense spaxels summed in coefficients; for smaller ones finding out
-// about them costs more than it gains.
-constexpr std::uint64_t coefficientsFrom = 1'000'000;
 
 }  // namespace
 
@@ -138,12 +78,8 @@ std::vector<std::uint8_t> coveredPixels(const WavelengthGrid& grid, const SspLib
 }
 
 struct Observer::State {
-    using TableKey = std::tuple<float, float, bool>;  // range of shifts, whether the galaxy is large
     // What the views of one redshift share, whatever the galaxy.
-    struct View {
-        GalaxyReport report;  // what it says of the redshift alone
-        SpaxelGrid grid;
-        CubePlan plan;
+    struct View : ViewPlan {
         std::vector<std::pair<TableKey, KnotTable>> tables;  // newest last
     };
 
@@ -160,10 +96,8 @@ struct Observer::State {
 
     bool rubix() const { return config.compat == Compat::rubix; }
     View& viewAt(double redshift);
-    View makeView(double redshift) const;
-    KnotTable& knotsOf(View&, float shiftMin, float shiftMax, std::uint64_t inside);
+    KnotTable& knotsOf(View&, const TableKey&);
     void boundTables();
-    KnotTable makeKnots(const View&, const TableKey&) const;
     Cube cubeOf(const View&);
 };
 
@@ -174,37 +108,13 @@ Observer::State::View& Observer::State::viewAt(double redshift) {
     if (known != views.end()) {
         views.splice(views.begin(), views, known);
     } else {
-        views.push_front(makeView(redshift));
+        views.push_front({planView(config, library, cosmology, instrumentTables, redshift), {}});
         if (views.size() > most) views.pop_back();
     }
     return views.front();
 }
 
-Observer::State::View Observer::State::makeView(double z) const {
-    const Config& c = config;
-    View v;
-    GalaxyReport& r = v.report;
-    r.redshift = z;
-    r.luminosityDistanceMpc = luminosityDistanceMpc(cosmology, z);
-    r.angularDistanceMpc =
-        rubix() ? rubixComovingDistanceMpc(cosmology, z) / (1 + z) : angularDistanceMpc(cosmology, z);
-    r.kpcPerArcsec = r.angularDistanceMpc * 1e3 * units::arcsec_rad;
-    r.spaxelArcsec = c.telescope.spaxel;
-    v.grid = {c.telescope.spaxels(), c.telescope.spaxel, c.telescope.spaxel * r.kpcPerArcsec};
-    // RUBIX lays its spaxels over fov * kpc per arcsec, whatever their number.
-    if (rubix()) v.grid.spaxelKpc = c.telescope.fov * r.kpcPerArcsec / double(v.grid.n);
-    const WavelengthGrid grid = c.telescope.wavelengths();
-    const bool luminosity = rubix() || c.output.unit == CubeUnit::luminosity;
-    v.plan = CubePlan(opticsOf(c, instrumentTables, library, z), apertureMask(c.telescope, v.grid.n),
-                      coveredPixels(grid, library, z, c.spectra.outside));
-    v.plan.scale = luminosity ? 1 : fluxPerLuminosity(z, r.luminosityDistanceMpc);
-    v.plan.fluxUnit = luminosity ? "Lsun" : "1e-20 erg s-1 cm-2";
-    return v;
-}
-
-KnotTable& Observer::State::knotsOf(View& v, float shiftMin, float shiftMax, std::uint64_t inside) {
-    const TableKey key{std::floor(shiftMin / shiftQuantum) * shiftQuantum,
-                       std::ceil(shiftMax / shiftQuantum) * shiftQuantum, inside >= coefficientsFrom};
+KnotTable& Observer::State::knotsOf(View& v, const TableKey& key) {
     const auto known = std::find_if(v.tables.begin(), v.tables.end(), [&](const auto& t) { return t.first == key; });
     if (known != v.tables.end()) {
         std::rotate(known, known + 1, v.tables.end());
@@ -212,7 +122,7 @@ KnotTable& Observer::State::knotsOf(View& v, float shiftMin, float shiftMax, std
     }
     constexpr std::size_t most = 4;
     if (v.tables.size() == most) v.tables.erase(v.tables.begin());
-    v.tables.emplace_back(key, makeKnots(v, key));
+    v.tables.emplace_back(key, makeKnots(exec, config, library, v, key));
     boundTables();
     return v.tables.back().second;
 }
@@ -226,22 +136,6 @@ void Observer::State::boundTables() {
         for (const auto& [key, table] : v.tables) sum += (table.flux.size() + table.byKnot.size()) * sizeof(float);
         if (sum > most && &v != &views.front()) v.tables.clear();
     }
-}
-
-KnotTable Observer::State::makeKnots(const View& v, const TableKey& key) const {
-    const Optics& o = v.plan.optics;
-    const WavelengthGrid extended = o.grid().window(-std::ptrdiff_t(o.wings()), o.grid().size + 2 * o.wings());
-    const auto [shiftMin, shiftMax, large] = key;
-    KnotTable t = timed("knots", [&, low = shiftMin, high = shiftMax] {
-        return knots(library, v.report.redshift, config.telescope.medium, extended, low, high, config.spectra.accuracy);
-    });
-    if (rubix()) {
-        t.rubix = true;
-        t.zAxis = library.metallicity;
-    } else if (large) {
-        useCoefficients(exec, config, library, v.report.redshift, extended, o.lsf() ? &*o.lsf() : nullptr, t);
-    }
-    return t;
 }
 
 Cube Observer::State::cubeOf(const View& v) {
@@ -317,7 +211,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
 
     team.combineShifts(projected);
     const std::uint64_t inside = team.total(projected.inside);
-    KnotTable& table = state_->knotsOf(v, projected.shiftMin, projected.shiftMax, inside);
+    KnotTable& table = state_->knotsOf(v, tableKeyOf(projected.shiftMin, projected.shiftMax, inside));
     team.agree(table);
     BinnedStars& binned = state_->binned;
     timed("bin", [&] {

@@ -139,7 +139,7 @@ TEST_CASE("axis positions reproduce the value and clamp outside", "[ssp]") {
     const double one = 3;
     CHECK(locate(&one, 1, 2.0).clamped);
     CHECK(!locate(&one, 1, 3.0).clamped);
-    CHECK(logAgeYears(1) == Approx(9));
+    CHECK(logAgeYears(1.0) == Approx(9));
 }
 
 TEST_CASE("adjoints of the SSP axes and of the Doppler shift", "[ssp][doppler][adjoint]") {
@@ -207,7 +207,7 @@ TEST_CASE("flux of one solar luminosity per Angstrom", "[flux]") {
     // 3.828e33 / (4 pi (10 pc)^2) erg/s/cm2 at 10 pc, by hand 3.1993e-7... / 1e-20.
     const double d = 10 * 3.0856775814913673e18;
     CHECK(fluxPerLuminosity(0, 1e-5) == Approx(3.828e33 / (4 * 3.14159265358979 * d * d) / 1e-20).epsilon(1e-12));
-    CHECK(fluxPerLuminosity(1, 100) == Approx(fluxPerLuminosity(0, 100) / 2).epsilon(1e-12));
+    CHECK(fluxPerLuminosity(1, 100.0) == Approx(fluxPerLuminosity(0, 100.0) / 2).epsilon(1e-12));
 }
 
 TEST_CASE("instrument profiles", "[instrument]") {
@@ -226,7 +226,7 @@ TEST_CASE("instrument profiles", "[instrument]") {
     for (int d = -20; d <= 20; ++d) sum += gaussianSpaxelWeight(d, 1.7);
     CHECK(sum == Approx(1).epsilon(1e-12));
     CHECK(gaussianSpaxelWeight(0, 0.05) == Approx(1).epsilon(1e-12));
-    const DoubleGaussian g = mangaDoubleGaussian(2.5);
+    const DoubleGaussian<double> g = mangaDoubleGaussian(2.5);
     CHECK(g.weight1 + g.weight2 == Approx(1));
     const auto profile = [&](double r) {
         return g.weight1 / sq(g.sigma1) * std::exp(-r * r / (2 * sq(g.sigma1))) +
@@ -236,6 +236,6 @@ TEST_CASE("instrument profiles", "[instrument]") {
     CHECK(psfFwhm(0.8, 5000, 5000, -0.2) == Approx(0.8));
     CHECK(psfFwhm(0.8, 10000, 5000, -0.2) == Approx(0.8 * std::pow(2, -0.2)));
     CHECK(psfFwhm(0.8, 10000, 0, -0.2) == Approx(0.8));
-    CHECK(addedFwhm(5, 3, 0) == Approx(4));
-    CHECK(addedFwhm(3, 2.9, 0.1) == 0);
+    CHECK(addedFwhm(5.0, 3, 0) == Approx(4));
+    CHECK(addedFwhm(3.0, 2.9, 0.1) == 0);
 }

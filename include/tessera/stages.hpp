@@ -59,6 +59,7 @@ Projected project(Host, const Stars&, const GalaxyFrame&, double boxSize, const 
 // knots that can reach the wavelength window under any shift in [shiftMin, shiftMax], in the telescope's medium.
 struct KnotTable {
     std::vector<double> position;     // [Angstrom] observed wavelength of the knots at shift 0 (redshift applied)
+    std::size_t first = 0;            // of the library's wavelengths
     std::vector<double> lnPosition;   // ln of it
     std::vector<double> inverseStep;  // 1/(position[m+1] - position[m]); 0 for the last
     std::size_t stride = 0;           // floats a template: knots rounded up to 16

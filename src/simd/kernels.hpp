@@ -31,7 +31,7 @@ struct SpectrumArgs {
 };
 
 constexpr std::size_t scratchDoubles(std::size_t knots, std::size_t pixels) {
-    return (pixels + 2) * 4 + 5 * (knots + 32);
+    return (pixels + 2) * 4 + 7 * (knots + 32);
 }
 
 // The spectrum of one spaxel from sums at the knots for `count` nodes of shift: as SpectrumArgs, without stars.
@@ -82,6 +82,49 @@ struct ScatterArgs {
     std::size_t stride;  // floats from one template to the next, a multiple of 16
 };
 
+// The cotangent of a spectrum as the knots see it: the first and the second integral of its density (cotangent / width of
+// the pixel) over wavelength, from the window's first edge on.
+struct KnotCotangentArgs {
+    // [pixels + 2][4] second and first integral at the left edge, density, left edge; before and behind the window one
+    // cell each, of density 0.
+    const double* cells;
+    std::size_t pixels;
+    double firstEdge, inverseWidth;                     // as in SpectrumArgs
+    double total;                                       // first integral behind the last pixel
+    const double *position, *inverseStep, *lnPosition;  // as in SpectrumArgs
+    std::size_t knots;
+    double* scratch;  // cotangentScratch(knots), 64-byte aligned
+};
+constexpr std::size_t cotangentScratch(std::size_t knots) {
+    return 6 * (knots + 32);  // three of doubles, one of places, three of floats
+}
+
+// One spaxel's stars and templates, as in SpectrumArgs; bar[i] += cotangent of stars[i].
+struct GatherArgs {
+    const StarRecord* stars;
+    std::size_t count;
+    float shiftStep, shiftMin;
+    const float* flux;
+    std::size_t fluxStride;
+    int nAge, ageStep;
+    StarRecordBar* bar;
+    float* templatesBar;  // [template][fluxStride] +=, or nullptr
+};
+
+// Stars of one spaxel in one bin of shifts, on a tile of pixels: templates' averages and slopes at the bin's lower edge,
+// and the slopes' change; bar[i] += cotangent of stars[i].
+struct PixelGatherArgs {
+    const StarRecord* stars;
+    std::size_t count;
+    double lowerEdge;
+    int nAge, ageStep;                    // as in SpectrumArgs
+    const float *average, *slope, *bent;  // [template][stride]
+    std::size_t stride;
+    std::size_t lanes;       // pixels, a multiple of 16
+    const float* cotangent;  // of the pixels
+    StarRecordBar* bar;
+};
+
 // What standardNormals() of physics/noise.hpp makes of seed, galaxy and view: the counter's upper half, and the key.
 struct NormalsKey {
     std::uint32_t counter2, counter3, key0, key1;
@@ -93,6 +136,11 @@ struct Kernels {
     void (*log10)(const float* in, float* out, std::size_t n);
     void (*spectrum)(const SpectrumArgs&);
     void (*spectrumOfNodes)(const SpectrumArgs&, const NodeSumArgs&);
+    // Tangent of spectrum() for those of the stars' records.
+    void (*spectrumTangent)(const SpectrumArgs&, const StarRecordBar* dot);
+    // Transpose of spectrum().
+    void (*gather)(const KnotCotangentArgs&, const GatherArgs&);
+    void (*gatherAtPixels)(const PixelGatherArgs&);
     void (*pixelTemplates)(const PixelTemplateArgs&);
     // out[c][r] = in[r][c] for r < rows, c < columns, both multiples of 16
     void (*transpose)(const float* in, std::size_t inStride, std::size_t rows, std::size_t columns, float* out,

@@ -1,6 +1,7 @@
 // Sums of stars at the knots, and the placing of their kinks on the pixels.
 #include <cmath>
 
+#include "simd/star_weights.hpp"
 #include "simd/vector.hpp"
 
 namespace tessera::simd::TESSERA_SIMD_LEVEL {
@@ -90,17 +91,17 @@ void sumRun(const SpectrumArgs& a, const Run& run, float* sum0, float* sum1) {
 // lies left of the first edge.
 struct Scratch {
     double* moments;  // [pixels + 1][4]
-    double *kink0, *kink1, *x;
-    float *sum0, *sum1;
+    double *kink0, *kink1, *kink2, *x;
+    float *sum0, *sum1, *sum2;
 };
 
 // Places the kinks of a run on the pixels. With f the shift of a star about the run's centre, a kink D at x becomes
 // D e^-f at x e^f; sums over the run of D, D f, D f^2/2 are kink0, kink1 and kink0 secondMoment/2.
 template <bool WithMoment>
-void placeKinks(const SpectrumArgs& a, const Run& run, const float* sum0, const Scratch& s) {
+void placeKinks(const SpectrumArgs& a, const Run& run, const float* sum0, const float* sum1, const float* sum2,
+                const Scratch& s) {
     const std::size_t n = a.knots;
     const double stretch = std::exp(run.centre), inverse = 1 / stretch;
-    const float* sum1 = s.sum1;
     for (std::size_t m = 0; m + 1 < n; ++m) {
         s.kink0[m + 1] = (double(sum0[m + 1]) - double(sum0[m])) * (a.inverseStep[m] * inverse);
         if constexpr (WithMoment)
@@ -114,12 +115,22 @@ void placeKinks(const SpectrumArgs& a, const Run& run, const float* sum0, const 
         s.kink1[0] = 0;
         for (std::size_t m = 0; m + 1 < n; ++m) s.kink1[m] = s.kink1[m + 1] - s.kink1[m];
         s.kink1[n - 1] = -s.kink1[n - 1];
+        // Second moments of the knots' own, or of the whole run.
+        for (std::size_t m = 0; m < n; ++m) s.kink2[m] = 0.5 * run.secondMoment * s.kink0[m];
+        if (sum2) {
+            double before = 0;
+            for (std::size_t m = 0; m + 1 < n; ++m) {
+                const double slope = (double(sum2[m + 1]) - double(sum2[m])) * (a.inverseStep[m] * inverse);
+                s.kink2[m] = slope - before;
+                before = slope;
+            }
+            s.kink2[n - 1] = -before;
+        }
     }
     for (std::size_t m = 0; m < n; ++m) s.x[m] = a.position[m] * stretch;
 
     const double firstEdge = a.edges[0], lastEdge = a.edges[a.pixels];
     const double lnFirst = a.lnPosition ? std::log(firstEdge) : 0;
-    const double half = 0.5 * run.secondMoment;
     const double lastPixel = double(a.pixels - 1);
     for (std::size_t m = 0; m < n; ++m) {
         const double x = s.x[m];
@@ -134,7 +145,7 @@ void placeKinks(const SpectrumArgs& a, const Run& run, const float* sum0, const 
         const double e = a.edges[slot], r = e - x, d0 = s.kink0[m];
         double* cell = s.moments + 4 * slot;
         if constexpr (WithMoment) {
-            const double d1 = s.kink1[m], d2 = d0 * half;
+            const double d1 = s.kink1[m], d2 = s.kink2[m];
             cell[0] += d0 - d1 + d2;
             cell[1] += d0 * r + e * (d2 - d1);
             cell[2] += 0.5 * (d0 * r * r - d1 * r * (e + x) + d2 * (e * e + x * x));
@@ -155,15 +166,18 @@ public:
         s_.kink1 = s_.kink0 + a.knots + 32;
         s_.x = s_.kink1 + a.knots + 32;
         s_.sum0 = reinterpret_cast<float*>(s_.x + a.knots + 32);
-        s_.sum1 = reinterpret_cast<float*>(s_.x + 2 * (a.knots + 32));
+        s_.sum1 = s_.sum0 + a.knots + 32;
+        s_.sum2 = s_.sum1 + a.knots + 32;
+        s_.kink2 = s_.x + 3 * (a.knots + 32);
         for (std::size_t i = 0; i < 4 * (a.pixels + 1); ++i) s_.moments[i] = 0;
     }
     float* sum0() { return s_.sum0; }
     float* sum1() { return s_.sum1; }
+    float* sum2() { return s_.sum2; }
 
     template <bool WithMoment>
-    void place(const Run& run, const float* sum0) {
-        placeKinks<WithMoment>(a_, run, sum0, s_);
+    void place(const Run& run, const float* sum0, const float* sum1 = nullptr, const float* sum2 = nullptr) {
+        placeKinks<WithMoment>(a_, run, sum0, sum1, sum2, s_);
         value_ += double(sum0[0]);
     }
 
@@ -209,9 +223,39 @@ void spectrum(const SpectrumArgs& a) {
             }
             run.secondMoment = mass > 0 ? second / mass : 0;
             sumRun<true>(a, run, s.sum0(), s.sum1());
-            s.place<true>(run, s.sum0());
+            s.place<true>(run, s.sum0(), s.sum1());
         }
         i = end;
+    }
+    s.finish();
+}
+
+// With u the tangent of a star's weights, s its shift's tangent times its weights, and f its shift about the run's centre:
+// the kinks of the run have the moments sum u, sum (f u + s), sum (f^2/2 u + f s).
+void spectrumTangent(const SpectrumArgs& a, const StarRecordBar* dot) {
+    Spectrum s(a);
+    const std::size_t ageStep = std::size_t(a.ageStep) * a.fluxStride, zStep = std::size_t(a.nAge) * a.fluxStride;
+    const std::size_t lanes = (a.knots + W - 1) / W * W;
+    float *sum0 = s.sum0(), *sum1 = s.sum1(), *sum2 = s.sum2();
+    for (std::size_t i = 0; i < a.count;) {
+        const std::size_t end = endOfBin(a.stars, i, a.count, a.shiftMin, a.shiftStep);
+        const double centre = meanShift(a.stars, i, end);
+        for (std::size_t m = 0; m < lanes; ++m) sum0[m] = sum1[m] = sum2[m] = 0;
+        for (; i < end; ++i) {
+            const TangentWeights w(a.stars[i], dot[i]);
+            const float f = float(double(a.stars[i].shift) - centre), half = 0.5F * f;
+            const float* t = a.flux + std::size_t(a.stars[i].corner) * a.fluxStride;
+            for (std::size_t m = 0; m < lanes; m += W) {
+                const Vf t00 = load(t + m), t01 = load(t + ageStep + m), t10 = load(t + zStep + m),
+                         t11 = load(t + zStep + ageStep + m);
+                const Vf u = w.value[0] * t00 + w.value[1] * t01 + w.value[2] * t10 + w.value[3] * t11,
+                         v = w.slope[0] * t00 + w.slope[1] * t01 + w.slope[2] * t10 + w.slope[3] * t11;
+                (load(sum0 + m) + u).copy_to(sum0 + m, stdx::element_aligned);
+                (load(sum1 + m) + (f * u + v)).copy_to(sum1 + m, stdx::element_aligned);
+                (load(sum2 + m) + f * (half * u + v)).copy_to(sum2 + m, stdx::element_aligned);
+            }
+        }
+        s.place<true>({nullptr, 0, centre, 0}, sum0, sum1, sum2);
     }
     s.finish();
 }

@@ -19,6 +19,9 @@ inline Vf load(const float* p) {
 void log10(const float* in, float* out, std::size_t n);
 void spectrum(const SpectrumArgs&);
 void spectrumOfNodes(const SpectrumArgs&, const NodeSumArgs&);
+void spectrumTangent(const SpectrumArgs&, const StarRecordBar* dot);
+void gather(const KnotCotangentArgs&, const GatherArgs&);
+void gatherAtPixels(const PixelGatherArgs&);
 void pixelTemplates(const PixelTemplateArgs&);
 void transpose(const float* in, std::size_t inStride, std::size_t rows, std::size_t columns, float* out,
                std::size_t outStride);

@@ -10,13 +10,6 @@
 
 namespace tessera {
 
-namespace {
-
-struct KnotRange {
-    std::size_t first, count;
-};
-
-// Of the table's knots those that a window needs under every shift.
 KnotRange knotsOf(const KnotTable& table, const WavelengthGrid& window) {
     const auto& x = table.position;
     const double margin = nodesBeyond * table.nodeStep,
@@ -29,32 +22,40 @@ KnotRange knotsOf(const KnotTable& table, const WavelengthGrid& window) {
     return {first, last - first + 1};
 }
 
-}  // namespace
+simd::SpectrumArgs spectrumArgs(const KnotTable& table, const KnotRange& knots, const WavelengthGrid& window,
+                                const std::vector<double>& edges, double scale) {
+    simd::SpectrumArgs a{};
+    a.shiftStep = float(table.shiftStep);
+    a.shiftMin = table.shiftMin;
+    a.flux = table.flux.data() + knots.first;
+    a.fluxStride = table.stride;
+    a.nAge = table.zStep();
+    a.ageStep = table.ageStep();
+    a.position = table.position.data() + knots.first;
+    a.inverseStep = table.inverseStep.data() + knots.first;
+    a.knots = knots.count;
+    a.lnPosition = window.log ? table.lnPosition.data() + knots.first : nullptr;
+    a.edges = edges.data();
+    a.pixels = window.size;
+    a.inverseWidth = 1 / (window.log ? window.step * std::log(10.0) : window.step);
+    a.scale = scale;
+    return a;
+}
+
+std::vector<double> edgesOf(const WavelengthGrid& window) {
+    std::vector<double> edges(window.size + 1);
+    for (std::size_t j = 0; j <= window.size; ++j) edges[j] = window.edge(double(j));
+    return edges;
+}
 
 KnotWay::KnotWay(Host exec, const BinnedStars& stars, const KnotTable& table)
     : stars_(stars), table_(table), dense_(exec, stars, table) {}
 
 void KnotWay::sum(Host exec, const WavelengthGrid& window, double scale, float* out, std::size_t stride) const {
     const std::size_t nSpaxels = stars_.start.size() - 1;
-    std::vector<double> edges(window.size + 1);
-    for (std::size_t j = 0; j <= window.size; ++j) edges[j] = window.edge(double(j));
+    const std::vector<double> edges = edgesOf(window);
     const KnotRange knots = knotsOf(table_, window);
-
-    simd::SpectrumArgs common{};
-    common.shiftStep = float(table_.shiftStep);
-    common.shiftMin = table_.shiftMin;
-    common.flux = table_.flux.data() + knots.first;
-    common.fluxStride = table_.stride;
-    common.nAge = table_.zStep();
-    common.ageStep = table_.ageStep();
-    common.position = table_.position.data() + knots.first;
-    common.inverseStep = table_.inverseStep.data() + knots.first;
-    common.knots = knots.count;
-    common.lnPosition = window.log ? table_.lnPosition.data() + knots.first : nullptr;
-    common.edges = edges.data();
-    common.pixels = window.size;
-    common.inverseWidth = 1 / (window.log ? window.step * std::log(10.0) : window.step);
-    common.scale = scale;
+    const simd::SpectrumArgs common = spectrumArgs(table_, knots, window, edges, scale);
     const auto& kernels = simd::kernels();
     const std::size_t templates = table_.templates(), sumStride = (knots.count + 15) / 16 * 16;
 

@@ -3,8 +3,7 @@
 
 #include "simd/kernels.hpp"
 #include "stages/blocks.hpp"
-#include "stages/blur.hpp"
-#include "stages/fft.hpp"
+#include "stages/blur_field.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/stages.hpp"
 
@@ -34,67 +33,6 @@ private:
 void spread(const Lsf& lsf, std::size_t gridSize, std::size_t first, std::size_t lanes, const float* in, float* out) {
     const std::size_t stride = lsf.constant ? 0 : gridSize + spectrumPadding;
     simd::kernels().filter(lsf.taps.data() + (lsf.constant ? 0 : first), 2 * lsf.radius + 1, stride, in, out, lanes);
-}
-
-// With FFTs over whole fields; the interface of SeparableBlur.
-class FftBlur {
-public:
-    FftBlur(const Optics& o, std::span<const std::uint32_t> lit, const LightMap& map) : o_(o), lit_(lit), map_(map) {}
-
-    template <class Gather, class Emit>
-    void run(const Chunk& c, Gather gather, Emit emit) {
-        const FftKernel& fft = *o_.transformed(std::size_t(c.kernel - o_.psf()->kernels.data()));
-        if (!workspace_) workspace_ = std::make_unique<FftWorkspace>(fft);
-        const std::size_t size = fft.size(), side = o_.side(), lanes = c.lanes();
-        float* image = workspace_->image();
-        std::fill(image, image + size * size * fft.lanes(), 0.0F);
-        for (std::size_t k = 0; k < lit_.size(); ++k)
-            gather(k, c, image + (lit_[k] / side * size + lit_[k] % side) * fft.lanes());
-        fft.convolve(*workspace_);
-        for (std::size_t band = 0; band < map_.bands(); ++band)
-            for (std::size_t x = 0; x < o_.n(); ++x) {
-                const LightMap::Run wanted = map_.wantedOfColumn(band, x);
-                for (std::size_t i = wanted.begin; i < wanted.end; ++i) {
-                    const std::size_t y = band * LightMap::bandRows + i;
-                    const float* from = image + ((y + o_.pad()) * size + x + o_.pad()) * fft.lanes();
-                    std::memcpy(out_ + (i - wanted.begin) * lanes, from, lanes * sizeof(float));
-                }
-                if (!wanted.empty())
-                    emit(x, band * LightMap::bandRows + wanted.begin, wanted.end - wanted.begin, c, out_);
-            }
-    }
-
-private:
-    const Optics& o_;
-    std::span<const std::uint32_t> lit_;
-    const LightMap& map_;
-    std::unique_ptr<FftWorkspace> workspace_;
-    float out_[LightMap::bandRows * fftPixels];
-};
-
-template <class Blur, class Gather, class Emit>
-void blur(Host exec, const Optics& o, std::span<const std::uint32_t> lit, const LightMap& map,
-          const std::vector<Chunk>& chunks, Gather gather, Emit emit) {
-#pragma omp parallel num_threads(threadsOf(exec))
-    {
-        Blur b(o, lit, map);
-#pragma omp for schedule(dynamic, 1)
-        for (std::size_t i = 0; i < chunks.size(); ++i)
-            b.run(chunks[i], gather,
-                  [&](std::size_t x, std::size_t y, std::size_t rows, const Chunk& c, const float* from) {
-                      emit(i, x, y, rows, c, from);
-                  });
-    }
-}
-
-template <class Gather, class Emit>
-void blur(Host exec, const Optics& o, const LitBlock& b, std::span<const std::uint8_t> wanted,
-          const std::vector<Chunk>& chunks, Gather gather, Emit emit) {
-    const LightMap map(o, b.spaxels, wanted);
-    if (o.psf()->separable())
-        blur<SeparableBlur>(exec, o, b.spaxels, map, chunks, gather, emit);
-    else
-        blur<FftBlur>(exec, o, b.spaxels, map, chunks, gather, emit);
 }
 
 // Where the spectra of the field's spaxels lie, for the LSF alone.
@@ -176,7 +114,7 @@ void convolve(Host exec, const Optics& o, const LitBlock& b, std::span<const std
                                 (c.end - c.begin) * sizeof(float));
         };
         const std::ptrdiff_t first = std::ptrdiff_t(b.first) - std::ptrdiff_t(wings);
-        blur(exec, o, b, wanted, chunksOf(*o.psf(), first, b.count + 2 * wings), copy, store);
+        blur(exec, o, b.spaxels, wanted, chunksOf(*o.psf(), first, b.count + 2 * wings), copy, store);
         blurred.spectra = spectra.data();
         lsfOnly(exec, o, b, blurred, wanted, weight, out, bandFlux);
         return;
@@ -202,7 +140,7 @@ void convolve(Host exec, const Optics& o, const LitBlock& b, std::span<const std
         for (std::size_t k = 0; k < b.spaxels.size(); ++k)
             spread(*o.lsf(), o.grid().size, b.first, lanes, b.spectra + k * b.stride, b.spectra + k * b.stride);
     }
-    blur(exec, o, b, wanted, chunks, copy, store);
+    blur(exec, o, b.spaxels, wanted, chunks, copy, store);
     sums.addTo(exec, wanted, bandFlux);
 }
 

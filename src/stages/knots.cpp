@@ -59,6 +59,7 @@ KnotTable knots(const SspLibrary& library, double redshift, const std::string& m
 
     KnotTable t;
     t.position.assign(x.begin() + std::ptrdiff_t(first), x.begin() + std::ptrdiff_t(last) + 1);
+    t.first = first;
     const std::size_t n = t.size();
     t.lnPosition.resize(n);
     t.inverseStep.assign(n, 0);

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <string>
 
+#include "stages/instrument_slopes.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/instrument.hpp"
 #include "tessera/stages.hpp"
@@ -24,17 +25,22 @@ double instrumentFwhm(const LsfConfig& c, const LineWidthTable* table, double la
     if (c.sigma) return *c.sigma * units::fwhm_per_sigma;
     if (c.resolution) return lambda / *c.resolution;
     if (table != nullptr) return interpolate(table->wavelength, table->fwhm, lambda);
-    double sum = 0;
-    for (std::size_t k = c.fwhmPolynomial.size(); k-- > 0;) sum = sum * lambda + c.fwhmPolynomial[k];
+    const double sum = polynomial(c.fwhmPolynomial.data(), int(c.fwhmPolynomial.size()), lambda);
     if (!(sum > 0))
         throw Error("lsf.fwhm_polynomial is " + std::to_string(sum) + " Angstrom at " + std::to_string(lambda) +
                     " Angstrom: it must be positive over the telescope's range");
     return sum;
 }
 
-// Shares of the flux of a source pixel of centre c and width sigma in the pixels around it, before normalisation.
-double gaussian(double distance, double sigma) {
-    return std::exp(-0.5 * sq(distance / sigma));
+}  // namespace
+
+namespace {
+
+// The library's own FWHM at an observed wavelength; 0 where it is not to be subtracted.
+double libraryFwhm(const LsfConfig& c, const SspLibrary& library, double redshift, double lambda) {
+    return c.subtractLibrary && !library.fwhm.empty()
+               ? interpolate(library.wavelength, library.fwhm, lambda / (1 + redshift))
+               : 0;
 }
 
 }  // namespace
@@ -47,10 +53,7 @@ Lsf makeLsf(const LsfConfig& c, const LineWidthTable* table, const WavelengthGri
     double widest = 0, narrowest = INFINITY;
     for (std::size_t j = 0; j < grid.size; ++j) {
         const double lambda = grid.centre(double(j)), instrument = instrumentFwhm(c, table, lambda);
-        const double own = c.subtractLibrary && !library.fwhm.empty()
-                               ? interpolate(library.wavelength, library.fwhm, lambda / (1 + redshift))
-                               : 0;
-        const double added = addedFwhm(instrument, own, redshift);
+        const double added = addedFwhm(instrument, libraryFwhm(c, library, redshift, lambda), redshift);
         coarser += added == 0;
         sigma[j] = added / units::fwhm_per_sigma;
         widest = std::max(widest, sigma[j] / grid.width(j));
@@ -67,12 +70,12 @@ Lsf makeLsf(const LsfConfig& c, const LineWidthTable* table, const WavelengthGri
         if (sigmaAt(k) == 0) return pixelWidth(k);
         double sum = 0;
         for (std::ptrdiff_t j = k - r; j <= k + r; ++j)
-            sum += gaussian(grid.centre(double(j)) - grid.centre(double(k)), sigmaAt(k)) * pixelWidth(j);
+            sum += lineSpreadShare(grid.centre(double(j)) - grid.centre(double(k)), sigmaAt(k)) * pixelWidth(j);
         return sum;
     };
     const auto tap = [&](std::ptrdiff_t j, std::ptrdiff_t k, double normOfK) {
-        const double g =
-            sigmaAt(k) == 0 ? double(j == k) : gaussian(grid.centre(double(j)) - grid.centre(double(k)), sigmaAt(k));
+        const double g = sigmaAt(k) == 0 ? double(j == k)
+                                         : lineSpreadShare(grid.centre(double(j)) - grid.centre(double(k)), sigmaAt(k));
         return float(g * pixelWidth(k) / normOfK);
     };
     lsf.constant = !grid.log && *std::max_element(sigma.begin(), sigma.end()) == narrowest;
@@ -89,6 +92,75 @@ Lsf makeLsf(const LsfConfig& c, const LineWidthTable* table, const WavelengthGri
         for (std::ptrdiff_t j = 0; j < n; ++j)
             lsf.taps[std::size_t(d + r) * stride + std::size_t(j)] = tap(j, j + d, norms[std::size_t(j + d + r)]);
     return lsf;
+}
+
+std::vector<LsfParameter> lsfParameters(const LsfConfig& c, const LineWidthTable* table, const WavelengthGrid& grid,
+                                        const SspLibrary& library, double redshift) {
+    std::vector<LsfParameter> out;
+    const char* name = c.fwhm ? "fwhm" : (c.sigma ? "sigma" : (c.resolution ? "resolution" : "fwhm_polynomial"));
+    const std::size_t count = !c.fwhmPolynomial.empty() ? c.fwhmPolynomial.size() : (c.table.empty() ? 1 : 0);
+    for (std::size_t k = 0; k < count; ++k) out.push_back({name, k, std::vector<double>(grid.size, 0.0)});
+    std::vector<double> slope(std::max<std::size_t>(count, 1));
+    for (std::size_t j = 0; j < grid.size; ++j) {
+        const double lambda = grid.centre(double(j)), instrument = instrumentFwhm(c, table, lambda);
+        double instrumentBar = 0, redshiftBar = 0;
+        addedFwhmAdjoint(instrument, libraryFwhm(c, library, redshift, lambda), redshift, instrumentBar, redshiftBar,
+                         1 / units::fwhm_per_sigma);
+        std::fill(slope.begin(), slope.end(), 0.0);
+        if (!c.fwhmPolynomial.empty())
+            polynomialAdjoint(c.fwhmPolynomial.data(), int(count), lambda, slope.data(), instrumentBar);
+        else if (c.resolution)
+            slope[0] = -instrumentBar * lambda / sq(*c.resolution);
+        else
+            slope[0] = instrumentBar * (c.sigma ? units::fwhm_per_sigma : 1);
+        for (std::size_t k = 0; k < count; ++k) out[k].sigmaSlope[j] = slope[k];
+    }
+    return out;
+}
+
+Lsf makeLsfSlope(const std::vector<double>& sigma, const WavelengthGrid& grid, std::size_t radius) {
+    Lsf lsf;
+    lsf.radius = radius;
+    const std::ptrdiff_t r = std::ptrdiff_t(radius), n = std::ptrdiff_t(grid.size);
+    const std::size_t stride = grid.size + spectrumPadding;
+    lsf.taps.assign((2 * radius + 1) * stride, 0.0F);
+    const auto pixelWidth = [&](std::ptrdiff_t k) { return grid.edge(double(k + 1)) - grid.edge(double(k)); };
+    std::vector<double> tap(2 * radius + 1), share(2 * radius + 1), tapSlope(2 * radius + 1);
+    for (std::ptrdiff_t k = -r; k < n + r; ++k) {
+        const double s = sigma[std::size_t(std::clamp<std::ptrdiff_t>(k, 0, n - 1))];
+        if (!(s > 0)) continue;
+        double sum = 0, sumSlope = 0;
+        for (std::ptrdiff_t d = -r; d <= r; ++d) {  // to pixel k + d
+            const double distance = grid.centre(double(k + d)) - grid.centre(double(k)), width = pixelWidth(k + d);
+            double slope = 0;
+            lineSpreadShareAdjoint(distance, s, slope, width);
+            share[std::size_t(d + r)] = lineSpreadShare(distance, s) * width;
+            tapSlope[std::size_t(d + r)] = slope;
+            sum += share[std::size_t(d + r)];
+            sumSlope += slope;
+        }
+        for (std::ptrdiff_t d = -r; d <= r; ++d) {
+            const std::ptrdiff_t j = k + d;
+            if (j < 0 || j >= n) continue;
+            const std::size_t i = std::size_t(d + r);
+            const double slope = (tapSlope[i] - share[i] / sum * sumSlope) / sum;
+            // Gather form: tap of pixel j from source k = j - d.
+            lsf.taps[std::size_t(r - d) * stride + std::size_t(j)] = float(slope * pixelWidth(k) / pixelWidth(j));
+        }
+    }
+    return lsf;
+}
+
+std::vector<double> lineSigmas(const LsfConfig& c, const LineWidthTable* table, const WavelengthGrid& grid,
+                               const SspLibrary& library, double redshift) {
+    std::vector<double> sigma;
+    for (std::size_t j = 0; j < grid.size; ++j) {
+        const double lambda = grid.centre(double(j));
+        sigma.push_back(
+            addedFwhm(instrumentFwhm(c, table, lambda), libraryFwhm(c, library, redshift, lambda), redshift) /
+            units::fwhm_per_sigma);
+    }
+    return sigma;
 }
 
 }  // namespace tessera

@@ -5,6 +5,7 @@
 
 #include "stages/blocks.hpp"
 #include "tessera/physics/doppler.hpp"
+#include "tessera/physics/moments.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
@@ -160,11 +161,11 @@ MapResult maps(Host exec, const BinnedStars& b, const KnotTable& table, Doppler 
             r.maps[kVelocityMass].data[p] = float(massV / mass);
         }
         if (light > 0) {
-            const double mean = lightV / light;
+            const MomentSums<double> moments{light, lightV, lightV2};
             r.maps[kAgeLight].data[p] = float(lightAge / light);
             r.maps[kMetalLight].data[p] = float(lightZ / light);
-            r.maps[kVelocityLight].data[p] = float(mean);
-            r.maps[kDispersion].data[p] = float(std::sqrt(std::max(0.0, lightV2 / light - mean * mean)));
+            r.maps[kVelocityLight].data[p] = float(weightedMean(moments));
+            r.maps[kDispersion].data[p] = float(weightedDispersion(moments));
         }
     }
     return r;

@@ -7,14 +7,12 @@
 
 #include "simd/kernels.hpp"
 #include "stages/blocks.hpp"
+#include "stages/noise_parts.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
 
-namespace {
-
-// f_ref of physics/noise.hpp; NaN voxels are left out.
-double referenceFlux(Host exec, const Cube& flux) {
+ReferenceFlux referenceFlux(Host exec, const Cube& flux) {
     std::vector<double> mean(flux.spaxels(), 0);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t s = 0; s < flux.spaxels(); ++s) {
@@ -36,32 +34,38 @@ double referenceFlux(Host exec, const Cube& flux) {
         if (count > 0) mean[s] = sum / double(count);
     }
     const double faint = 0.01 * *std::max_element(mean.begin(), mean.end());
-    std::erase_if(mean, [&](double m) { return !(m > faint); });
-    if (mean.empty()) return 0;
-    const auto middle = mean.begin() + std::ptrdiff_t(mean.size() / 2);
-    std::nth_element(mean.begin(), middle, mean.end());
-    if (mean.size() % 2 == 1) return *middle;
-    return 0.5 * (*middle + *std::max_element(mean.begin(), middle));
+    std::vector<std::size_t> bright;
+    for (std::size_t s = 0; s < mean.size(); ++s)
+        if (mean[s] > faint) bright.push_back(s);
+    if (bright.empty()) return {};
+    // The upper middle and, of an even number, the largest below it; equal ones in the order of the spaxels.
+    const auto less = [&](std::size_t a, std::size_t b) { return mean[a] != mean[b] ? mean[a] < mean[b] : a < b; };
+    const auto middle = bright.begin() + std::ptrdiff_t(bright.size() / 2);
+    std::nth_element(bright.begin(), middle, bright.end(), less);
+    if (bright.size() % 2 == 1) return {mean[*middle], {*middle, *middle}};
+    const std::size_t below = *std::max_element(bright.begin(), middle, less);
+    return {0.5 * (mean[*middle] + mean[below]), {below, *middle}};
 }
 
-// As in standardNormals().
+std::vector<double> electronsPerFlux(const NoiseConfig& c, const WavelengthGrid& grid) {
+    std::vector<double> gain(grid.size, 0);
+    if (c.exposureTime)
+        for (std::size_t j = 0; j < grid.size; ++j)
+            gain[j] = electronsPerFlux(grid.centre(double(j)), grid.width(j), c.area, c.throughput, *c.exposureTime);
+    return gain;
+}
+
 simd::NormalsKey normalsKey(std::uint64_t seed, std::int64_t galaxy, std::uint32_t view) {
     return {view, std::uint32_t(std::uint64_t(galaxy) >> 32), std::uint32_t(seed),
             std::uint32_t(galaxy) ^ std::uint32_t(seed >> 32)};
 }
 
-}  // namespace
-
 void addNoise(Host exec, const NoiseConfig& c, const WavelengthGrid& grid, const SpaxelGrid& spaxels,
               std::int64_t galaxy, std::uint32_t view, Cube& flux, Cube& variance) {
     if (variance.data.size() != flux.data.size()) variance = Cube(flux.ny, flux.nx, flux.nLambda);
-    const double reference = c.signalToNoise ? referenceFlux(exec, flux) : 0;
+    const double reference = c.signalToNoise ? referenceFlux(exec, flux).value : 0;
     const double skyFlux = c.sky * sq(spaxels.spaxelArcsec);
-    std::vector<double> gain(grid.size, 0);
-    if (c.exposureTime)
-        for (std::size_t j = 0; j < grid.size; ++j)
-            gain[j] = electronsPerFlux(grid.centre(double(j)), grid.width(j), c.area, c.throughput, *c.exposureTime);
-
+    const std::vector<double> gain = electronsPerFlux(c, grid);
     const simd::NormalsKey key = normalsKey(c.seed, galaxy, view);
     const auto addTo = [&](std::size_t s, auto varianceOf) {
         float *f = flux.spectrum(s), *v = variance.spectrum(s);

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <string>
 
+#include "stages/instrument_slopes.hpp"
+#include "tessera/core/dual.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/model/image.hpp"
 #include "tessera/physics/instrument.hpp"
@@ -39,7 +41,7 @@ PsfKernel gaussianKernel(double sigma) {
 }
 
 PsfKernel doubleGaussianKernel(double fwhm) {
-    const DoubleGaussian g = mangaDoubleGaussian(fwhm);
+    const DoubleGaussian<double> g = mangaDoubleGaussian(fwhm);
     PsfKernel k;
     k.radius = gaussianRadius(std::max(g.sigma1, g.sigma2));
     k.separable = {gaussianTaps(g.sigma1, k.radius, g.weight1), gaussianTaps(g.sigma2, k.radius, g.weight2)};
@@ -116,6 +118,131 @@ PsfKernel makeKernel(const PsfConfig& c, const Image* image, double fwhmSpaxels)
 
 }  // namespace
 
+namespace {
+
+// Widths [spaxels] of the kernels of groups of pixels.
+struct WidthGroups {
+    std::vector<double> fwhm;
+    std::vector<std::uint32_t> ofPixel;
+};
+WidthGroups groupsOf(const PsfConfig& c, const WavelengthGrid& grid, double spaxelArcsec) {
+    WidthGroups g;
+    for (std::size_t j = 0; j < grid.size; ++j) {
+        const double fwhm = psfFwhm(c.fwhm, grid.centre(double(j)), c.referenceWavelength, c.power) / spaxelArcsec;
+        if (g.fwhm.empty() || std::fabs(fwhm / g.fwhm.back() - 1) > groupTolerance) {
+            // The group reaches on for as far again: its kernel is that of its middle.
+            const double towards = c.power < 0 ? 1 - groupTolerance : 1 + groupTolerance;
+            g.fwhm.push_back(fwhm * towards);
+        }
+        g.ofPixel.push_back(std::uint32_t(g.fwhm.size() - 1));
+    }
+    return g;
+}
+
+bool varies(const PsfConfig& c) {
+    return c.kind != PsfKind::fits && c.referenceWavelength > 0 && c.power != 0;
+}
+
+using Slope = Dual<double>;
+
+// The full kernel normalised, as derivatives; `profile` gives the weight of a spaxel (dx, dy) away.
+template <class Profile>
+PsfKernel slopeKernel(std::size_t radius, Profile profile) {
+    PsfKernel k;
+    k.radius = radius;
+    const int r = int(radius);
+    std::vector<Slope> image;
+    Slope sum = 0;
+    for (int dy = -r; dy <= r; ++dy)
+        for (int dx = -r; dx <= r; ++dx) sum += image.emplace_back(profile(dx, dy));
+    for (const Slope& w : image) k.full.push_back(float((w / sum).d));
+    return k;
+}
+
+PsfKernel gaussianSlope(const std::vector<std::pair<Slope, double>>& components, std::size_t radius) {
+    const int r = int(radius);
+    std::vector<std::vector<Slope>> taps;
+    for (const auto& [sigma, weight] : components) {
+        Slope sum = 0;
+        std::vector<Slope>& t = taps.emplace_back();
+        for (int d = -r; d <= r; ++d) sum += t.emplace_back(gaussianSpaxelWeight(d, sigma));
+        for (Slope& v : t) v /= sum;
+    }
+    return slopeKernel(radius, [&](int dx, int dy) {
+        Slope w = 0;
+        for (std::size_t k = 0; k < taps.size(); ++k)
+            w += components[k].second * taps[k][std::size_t(dx + r)] * taps[k][std::size_t(dy + r)];
+        return w;
+    });
+}
+
+PsfKernel moffatSlope(const Slope& fwhm, const Slope& beta) {
+    const Slope alpha = moffatAlpha(fwhm, beta);
+    using boost::math::quadrature::gauss;
+    const auto over = [&](auto rule, int dx, int dy) {
+        using Rule = decltype(rule);
+        Slope sum = 0;
+        const auto& at = Rule::abscissa();
+        const auto& weight = Rule::weights();
+        // Nodes of an odd rule begin with the middle one, which stands alone.
+        const auto forEach = [&](auto f) {
+            for (std::size_t i = 0; i < at.size(); ++i) {
+                f(0.5 * at[i], 0.5 * weight[i]);
+                if (at[i] != 0) f(-0.5 * at[i], 0.5 * weight[i]);
+            }
+        };
+        forEach([&](double y, double wy) {
+            forEach([&](double x, double wx) { sum += wy * wx * moffatProfile(sq(dx + x) + sq(dy + y), alpha, beta); });
+        });
+        return sum;
+    };
+    const auto radius = std::size_t(std::ceil(moffatRadius(moffatEnclosed, alpha.v, beta.v)));
+    return slopeKernel(radius, [&](int dx, int dy) {
+        return dx * dx + dy * dy <= 8 ? over(gauss<double, 30>{}, dx, dy) : over(gauss<double, 7>{}, dx, dy);
+    });
+}
+
+// fwhm [spaxels]
+PsfKernel kernelSlope(const PsfConfig& c, const Slope& fwhm, const Slope& beta) {
+    if (c.kind == PsfKind::moffat) return moffatSlope(fwhm, beta);
+    if (c.kind == PsfKind::gaussian) {
+        const Slope sigma = fwhm / units::fwhm_per_sigma;
+        return gaussianSlope({{sigma, 1.0}}, gaussianRadius(sigma.v));
+    }
+    const DoubleGaussian<Slope> g = mangaDoubleGaussian(fwhm);
+    return gaussianSlope({{g.sigma1, g.weight1}, {g.sigma2, g.weight2}},
+                         gaussianRadius(std::max(g.sigma1.v, g.sigma2.v)));
+}
+
+}  // namespace
+
+std::vector<PsfParameter> psfParameters(const PsfConfig& c) {
+    if (c.sigmaSpaxels > 0) return {PsfParameter::sigmaSpaxels};
+    if (c.kind == PsfKind::fits) return {};
+    if (c.kind == PsfKind::moffat) return {PsfParameter::fwhm, PsfParameter::beta};
+    return {PsfParameter::fwhm};
+}
+
+Psf makePsfSlope(const PsfConfig& c, PsfParameter parameter, const WavelengthGrid& grid, double spaxelArcsec) {
+    Psf psf;
+    psf.padded = c.border == PsfBorder::padded;
+    if (parameter == PsfParameter::sigmaSpaxels) {
+        const Slope sigma{c.sigmaSpaxels, 1};
+        psf.kernels = {slopeKernel(std::size_t(c.size / 2),
+                                   [&](int dx, int dy) { return exp(-(dx * dx + dy * dy) / (2 * sigma * sigma)); })};
+    } else {
+        const bool ofFwhm = parameter == PsfParameter::fwhm;
+        const Slope beta{c.beta, ofFwhm ? 0.0 : 1.0};
+        const WidthGroups groups =
+            varies(c) ? groupsOf(c, grid, spaxelArcsec) : WidthGroups{{c.fwhm / spaxelArcsec}, {}};
+        for (const double fwhm : groups.fwhm)
+            psf.kernels.push_back(kernelSlope(c, {fwhm, ofFwhm ? fwhm / c.fwhm : 0}, beta));
+        psf.kernelOfPixel = groups.ofPixel;
+    }
+    for (const PsfKernel& k : psf.kernels) psf.radius = std::max(psf.radius, k.radius);
+    return psf;
+}
+
 Psf makePsf(const PsfConfig& c, const Image* image, const WavelengthGrid& grid, double spaxelArcsec) {
     Psf psf;
     psf.padded = c.border == PsfBorder::padded;
@@ -123,20 +250,12 @@ Psf makePsf(const PsfConfig& c, const Image* image, const WavelengthGrid& grid, 
         if (c.size < 1 || c.size % 2 == 0)
             throw ConfigError("psf.size is " + std::to_string(c.size) + ": an odd number of taps is needed");
         psf.kernels = {rubixKernel(c.sigmaSpaxels, c.size)};
-    } else if (c.kind == PsfKind::fits || c.referenceWavelength <= 0 || c.power == 0) {
+    } else if (!varies(c)) {
         psf.kernels = {makeKernel(c, image, c.fwhm / spaxelArcsec)};
     } else {
-        double groupFwhm = 0;
-        for (std::size_t j = 0; j < grid.size; ++j) {
-            const double fwhm = psfFwhm(c.fwhm, grid.centre(double(j)), c.referenceWavelength, c.power) / spaxelArcsec;
-            if (psf.kernels.empty() || std::fabs(fwhm / groupFwhm - 1) > groupTolerance) {
-                // The group reaches on for as far again: its kernel is that of its middle.
-                const double towards = c.power < 0 ? 1 - groupTolerance : 1 + groupTolerance;
-                groupFwhm = fwhm * towards;
-                psf.kernels.push_back(makeKernel(c, image, groupFwhm));
-            }
-            psf.kernelOfPixel.push_back(std::uint32_t(psf.kernels.size() - 1));
-        }
+        const WidthGroups groups = groupsOf(c, grid, spaxelArcsec);
+        for (const double fwhm : groups.fwhm) psf.kernels.push_back(makeKernel(c, image, fwhm));
+        psf.kernelOfPixel = groups.ofPixel;
     }
     for (const PsfKernel& k : psf.kernels) psf.radius = std::max(psf.radius, k.radius);
     return psf;

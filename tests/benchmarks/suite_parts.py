@@ -217,31 +217,37 @@ def survey(b):
 
 
 def ranks(b):
-    """Two ranks of one thread each over all galaxies, against each rank's own galaxies alone."""
+    """Galaxies on two ranks of one core each, against one rank with all of them (strong scaling) and with each half of them
+    (weak scaling); and one galaxy that both ranks share."""
     count = 4 if b.args.tiny else 16
-    stars = 20000 if b.args.tiny else 4000000
-    make_mock(b, "ranks", stars, 2 * count, 2)
-    even, odd = list(range(2, count + 2, 2)), list(range(3, count + 2, 2))
-    both = [subhalo for pair in zip(even, odd) for subhalo in pair]
-    walls = {"even": [], "odd": [], "both": []}
-    peaks = {}
-    for run in range(b.args.runs + 1):
-        for which, subhalos in (("even", even), ("odd", odd), ("both", both)):
-            config = configure(b, which, "ranks", {"subhalos": subhalos}, "MUSE", 2 if b.args.tiny else 20,
-                               b.args.libraries[0], 0)
-            np = 2 if which == "both" else 1
-            wall, peak = timed(["mpirun", "-np", str(np), "--oversubscribe", b.program("tessera"), "run", str(config),
-                                "-q", "--set", "resources.threads=1"], b.work)
-            (b.work / f"{which}.hdf5").unlink()
-            if run > 0:
-                walls[which].append(wall)
-                peaks[np] = max(peaks.get(np, 0), peak)
-    alone = max(statistics.median(walls["even"]), statistics.median(walls["odd"]))
-    together = statistics.median(walls["both"])
-    b.add("ranks", "1 rank", {"ranks": 1, "galaxies": len(even), "median_seconds": alone, "peak_megabytes": peaks[1],
-                              "seconds": walls["even"] + walls["odd"]})
-    b.add("ranks", "2 ranks", {"ranks": 2, "galaxies": len(both), "median_seconds": together,
-                               "efficiency": alone / together, "peak_megabytes": peaks[2], "seconds": walls["both"]})
+    make_mock(b, "ranks", 20000 if b.args.tiny else 4000000, 2 * count, 2)
+    giant = {"subhalos": [0]}
+    first, second = list(range(1, count // 2 + 1)), list(range(count // 2 + 1, count + 1))
+    cases = [("first half", {"subhalos": first}, 1), ("second half", {"subhalos": second}, 1),
+             ("all", {"subhalos": first + second}, 1), ("all", {"subhalos": first + second}, 2),
+             ("giant", giant, 1), ("giant", giant, 2)]
+    for layout in ("parts", "single"):
+        walls = {}
+        for run in range(b.args.runs + 1):
+            for what, galaxies, np in cases:
+                config = configure(b, "ranks-run", "ranks", galaxies, "MUSE", 2 if b.args.tiny else 20, b.args.libraries[0], 4)
+                wall, peak = timed(["mpirun", "-np", str(np), "--oversubscribe", "--bind-to", "core", b.program("tessera"), "run", str(config), "-q",
+                                    "--overwrite", "--set", "resources.threads=1", "--set", f"output.layout={layout}",
+                                    "--set", "resources.split_from=10000"], b.work)
+                if run > 0:
+                    walls.setdefault((what, np), []).append((wall, peak))
+        median = {case: statistics.median(wall for wall, _ in runs) for case, runs in walls.items()}
+        half = (median["first half", 1] + median["second half", 1]) / 2
+        efficiency = {("all", 1): 1, ("giant", 1): 1, ("all", 2): half / median["all", 2],
+                      ("giant", 2): median["giant", 1] / median["giant", 2] / 2}
+        for (what, np), runs in walls.items():
+            figures = {"what": what, "layout": layout, "ranks": np, "median_seconds": median[what, np],
+                       "seconds": [wall for wall, _ in runs], "peak_megabytes": max(peak for _, peak in runs)}
+            if (what, np) in efficiency:
+                figures["efficiency"] = efficiency[what, np]
+            if (what, np) == ("all", 2):
+                figures["strong_efficiency"] = median["all", 1] / median["all", 2] / 2
+            b.add("ranks", f"{what}, {np} rank{'s' if np > 1 else ''}, {layout}", figures)
 
 
 def output(b):

@@ -16,4 +16,9 @@ struct StarRecord {
     std::uint32_t source;  // index into Stars
 };
 
+// Cotangent or tangent of a star's record.
+struct StarRecordBar {
+    float mass, ageFraction, zFraction, shift;
+};
+
 }  // namespace tessera

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "tessera/core/dual.hpp"
 #include "tessera/core/hd.hpp"
 #include "tessera/core/units.hpp"
 
@@ -31,9 +32,11 @@ TESSERA_HD inline Cosmology illustrisTng() {
 }
 
 // H(a)/H0 of the scale factor a.
-TESSERA_HD inline double hubbleRatio(const Cosmology& c, double a) {
-    const double de = c.omegaDe * std::pow(a, -3 * (1 + c.w0 + c.wa)) * std::exp(-3 * c.wa * (1 - a));
-    return std::sqrt(c.omegaM / (a * a * a) + c.omegaK() / (a * a) + de);
+template <Real T>
+TESSERA_HD T hubbleRatio(const Cosmology& c, T a) {
+    using std::exp, std::pow, std::sqrt;
+    const T de = c.omegaDe * pow(a, T(-3 * (1 + c.w0 + c.wa))) * exp(-3 * c.wa * (1 - a));
+    return sqrt(c.omegaM / (a * a * a) + c.omegaK() / (a * a) + de);
 }
 
 TESSERA_HD inline double hubbleDistanceMpc(const Cosmology& c) {
@@ -42,27 +45,51 @@ TESSERA_HD inline double hubbleDistanceMpc(const Cosmology& c) {
 
 // Line-of-sight comoving distance [Mpc] of redshift z: D_H * integral of dz/E. Simpson's rule on 2048 intervals in
 // ln(1+z): relative error below 1e-11 for z < 20.
-TESSERA_HD inline double comovingDistanceMpc(const Cosmology& c, double z) {
+template <Real T>
+TESSERA_HD T comovingDistanceMpc(const Cosmology& c, T z) {
+    using std::exp, std::log1p;
     const int n = 2048;
-    const double end = std::log1p(z), step = end / n;
-    double sum = 0;
+    const T end = log1p(z), step = end / n;
+    T sum = 0;
     for (int i = 0; i <= n; ++i) {
-        const double a = std::exp(-i * step);
-        sum += (i == 0 || i == n ? 1 : (i % 2 == 1 ? 4 : 2)) / (a * hubbleRatio(c, a));
+        const T a = exp(-i * step);
+        sum += (i == 0 || i == n ? 1.0 : (i % 2 == 1 ? 4.0 : 2.0)) / (a * hubbleRatio(c, a));
     }
     return hubbleDistanceMpc(c) * sum * step / 3;
 }
 
-TESSERA_HD inline double transverseDistanceMpc(const Cosmology& c, double z) {
-    const double dc = comovingDistanceMpc(c, z), dh = hubbleDistanceMpc(c), k = c.omegaK();
+template <Real T>
+TESSERA_HD T transverseDistanceMpc(const Cosmology& c, T z) {
+    using std::sin, std::sinh;
+    const T dc = comovingDistanceMpc(c, z);
+    const double dh = hubbleDistanceMpc(c), k = c.omegaK();
     if (std::fabs(k) < 1e-9) return dc;
     const double s = std::sqrt(std::fabs(k));
-    return dh / s * (k > 0 ? std::sinh(s * dc / dh) : std::sin(s * dc / dh));
+    return dh / s * (k > 0 ? sinh(s / dh * dc) : sin(s / dh * dc));
+}
+// d D_C / dz = D_H / E(z); through the curvature cosh or cos of sqrt|Omega_k| D_C / D_H. Derivation 9.
+template <Real T>
+TESSERA_HD void transverseDistanceAdjoint(const Cosmology& c, T z, T& zBar, T distanceBar) {
+    using std::cos, std::cosh;
+    const double dh = hubbleDistanceMpc(c), k = c.omegaK(), s = std::sqrt(std::fabs(k));
+    T slope = dh / hubbleRatio(c, 1 / (1 + z));
+    if (std::fabs(k) >= 1e-9) {
+        const T x = s / dh * comovingDistanceMpc(c, z);
+        slope *= k > 0 ? cosh(x) : cos(x);
+    }
+    zBar += distanceBar * slope;
 }
 
-TESSERA_HD inline double luminosityDistanceMpc(const Cosmology& c, double z) {
+template <Real T>
+TESSERA_HD T luminosityDistanceMpc(const Cosmology& c, T z) {
     return transverseDistanceMpc(c, z) * (1 + z);
 }
+template <Real T>
+TESSERA_HD void luminosityDistanceAdjoint(const Cosmology& c, T z, T& zBar, T distanceBar) {
+    transverseDistanceAdjoint(c, z, zBar, distanceBar * (1 + z));
+    zBar += distanceBar * transverseDistanceMpc(c, z);
+}
+
 TESSERA_HD inline double angularDistanceMpc(const Cosmology& c, double z) {
     return transverseDistanceMpc(c, z) / (1 + z);
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "tessera/core/dual.hpp"
 #include "tessera/core/hd.hpp"
 #include "tessera/core/units.hpp"
 
@@ -36,8 +37,17 @@ TESSERA_HD inline Normals4 standardNormals(std::uint64_t seed, std::int64_t gala
 // Target signal-to-noise S: a voxel whose flux density equals f_ref has S/N = S. f_ref is the median, over the spaxels
 // whose mean flux density exceeds 1 % of the brightest's, of that mean (a PSF lights every spaxel a little: the faint ones
 // do not count). Photon noise otherwise: variance = f_ref max(f, 0) / S^2, so S/N grows as sqrt(f).
-TESSERA_HD inline double targetVariance(double flux, double reference, double signalToNoise) {
-    return reference * (flux > 0 ? flux : 0) / sq(signalToNoise);
+template <Real T>
+TESSERA_HD T targetVariance(T flux, T reference, double signalToNoise) {
+    return reference * (flux > 0 ? flux : T(0)) / sq(signalToNoise);
+}
+// Linear in the flux above 0 and in the reference, which is itself a median of the cube's means: derivation 13.
+template <Real T>
+TESSERA_HD void targetVarianceAdjoint(T flux, T reference, double signalToNoise, T& fluxBar, T& referenceBar,
+                                      T varianceBar) {
+    if (!(flux > 0)) return;
+    fluxBar += varianceBar * reference / sq(signalToNoise);
+    referenceBar += varianceBar * flux / sq(signalToNoise);
 }
 
 // Exposure: electrons per unit of flux density (1e-20 erg s-1 cm-2 Angstrom-1) in a pixel of width [Angstrom]:
@@ -47,9 +57,30 @@ TESSERA_HD inline double electronsPerFlux(double lambda, double width, double ar
     return units::flux_unit * area * throughput * time * width / photonErg;
 }
 // variance [flux^2] = (N_source + N_sky + exposures readNoise^2) / (electrons per flux)^2.
-TESSERA_HD inline double exposureVariance(double flux, double skyFlux, double gain, double readNoise, int exposures) {
-    const double electrons = gain * ((flux > 0 ? flux : 0) + skyFlux) + exposures * sq(readNoise);
+template <Real T>
+TESSERA_HD T exposureVariance(T flux, double skyFlux, double gain, double readNoise, int exposures) {
+    const T electrons = gain * ((flux > 0 ? flux : T(0)) + skyFlux) + exposures * sq(readNoise);
     return electrons / (gain * gain);
+}
+// d variance/d flux = 1/gain where the source shines. Derivation 13.
+template <Real T>
+TESSERA_HD void exposureVarianceAdjoint(T flux, double gain, T& fluxBar, T varianceBar) {
+    if (flux > 0) fluxBar += varianceBar / gain;
+}
+
+// A voxel with noise, for a fixed realisation n (a standard normal number): f + sqrt(variance) n. Reparametrised: the
+// draw does not depend on the flux, only its scale does. Where the variance is 0 there is no noise and no derivative of
+// it. Derivation 13.
+template <Real T>
+TESSERA_HD T noisyFlux(T flux, T variance, double normal) {
+    using std::sqrt;
+    return variance > 0 ? flux + sqrt(variance) * normal : flux;
+}
+template <Real T>
+TESSERA_HD void noisyFluxAdjoint(T, T variance, double normal, T& fluxBar, T& varianceBar, T noisyBar) {
+    using std::sqrt;
+    fluxBar += noisyBar;
+    if (variance > 0) varianceBar += noisyBar * normal / (2 * sqrt(variance));
 }
 
 }  // namespace tessera

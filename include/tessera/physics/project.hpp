@@ -19,13 +19,16 @@ TESSERA_HD inline std::int64_t spaxelOfCoordinate(double coordinate, double spax
     return i >= 0 && i < double(n) ? std::int64_t(i) : -1;
 }
 
-// Spaxel [iy n + ix] of sky position (x, y) [kpc], or outsideField. Nearest spaxel: a step function of the position, so
-// its adjoint is empty; footprints (cloud-in-cell, smoothing kernels) are the differentiable form.
+// Spaxel [iy n + ix] of sky position (x, y) [kpc], or outsideField.
 TESSERA_HD inline std::uint32_t spaxelOf(double x, double y, const SpaxelGrid& grid) {
     const std::int64_t ix = spaxelOfCoordinate(x, grid.spaxelKpc, grid.n);
     const std::int64_t iy = spaxelOfCoordinate(y, grid.spaxelKpc, grid.n);
     return ix < 0 || iy < 0 ? outsideField : std::uint32_t(iy * std::int64_t(grid.n) + ix);
 }
+// Empty. The nearest spaxel is a step function of position and spaxel size: its derivative is zero wherever there is one,
+// and the light that jumps at the edges has none. Positions, the position angle and the kpc of a spaxel have therefore no
+// part in a gradient through it. Derivation 5.
+TESSERA_HD inline void spaxelOfAdjoint(double, double, const SpaxelGrid&, double&, double&) {}
 
 // Whether the aperture of full width `fov` keeps the spaxel whose centre is at (x, y), both in arcsec from the field's
 // centre. Hexagon: corner to corner `fov`, two corners on the x axis.

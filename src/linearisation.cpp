@@ -1,0 +1,173 @@
+#include "linearisation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "stages/blocks.hpp"
+#include "tessera/core/dual.hpp"
+#include "tessera/core/timing.hpp"
+#include "tessera/physics/flux.hpp"
+#include "tessera/physics/orient.hpp"
+
+namespace tessera {
+
+namespace {
+
+// [byte] of all buffers of spectra together: as of the forward model.
+std::uint64_t budgetOf(const Config& c, std::uint64_t stars) {
+    if (c.resources.memoryPerRank > 0) return c.resources.memoryPerRank / 4;
+    constexpr std::uint64_t MiB = std::uint64_t(1) << 20, perStar = 8;
+    return 128 * MiB + std::min(perStar * stars, 128 * MiB);
+}
+
+}  // namespace
+
+void Linearisation::State::prepare() {
+    const Optics& o = optics();
+    std::optional<StageTimer> timer(std::in_place, "frame");
+    frame = tessera::frame(exec, stars, input.subhalo, input.centre, input.boxSize, view);
+    GalaxyReport& r = plan.report;
+    r.subhalo = input.subhalo.id;
+    r.nStars = stars.size();
+    r.nWind = stars.windRows.size();
+    r.rotation = frame.rotation;
+    r.centre = frame.centre;
+    r.systemicVelocity = frame.velocity;
+    const SpaxelGrid padded = plan.grid.padded(o.pad());
+    timer.emplace("project");
+    Projected projected = project(exec, stars, frame, input.boxSize, padded, doppler());
+    if (o.psf() && !o.psf()->padded) cropToField(projected, plan.grid.n, o.pad());
+    if (!anyInMask(projected, plan.plan.mask, plan.grid.n, o.pad()))
+        throw EmptyField(
+            fmt::format("subhalo {}: none of its {} stars lies in the field of view", input.subhalo.id, stars.size()));
+    timer.reset();
+    TableKey key = tableKeyOf(projected.shiftMin, projected.shiftMax, projected.inside);
+    std::get<bool>(key) = false;  // derivatives do without coefficients
+    table = makeKnots(exec, config, library, plan, key);
+    table.shiftStep = std::min(table.shiftStep, derivativeShiftStep(config.spectra.accuracy, table.fine));
+    timer.emplace("bin");
+    binned = bin(exec, stars, projected, padded.n * padded.n, table);
+    keepLit(binned);
+    lit = binned.spaxel;
+    wanted = reached(o, lit);
+    for (std::size_t s = 0; s < wanted.size(); ++s) wanted[s] = wanted[s] && plan.plan.mask[s];
+    if (!rubix()) spectra.emplace(binned, table);
+}
+
+void Linearisation::State::forBlocks(std::size_t buffers,
+                                     const std::function<void(std::size_t, std::size_t, std::size_t)>& f) const {
+    const std::size_t pixels = optics().grid().size, wings = optics().wings();
+    const std::size_t block =
+        rubix() ? pixels : blockPixels(optics(), lit.size(), budgetOf(config, binned.stars.size()) / buffers);
+    const std::size_t stride = (block + 2 * wings + spectrumPadding + 15) / 16 * 16;
+    for (std::size_t first = 0; first < pixels; first += block) f(first, std::min(block, pixels - first), stride);
+}
+
+// Spectra with their wings; RUBIX's wings are dark.
+void Linearisation::State::forwardSpectra(const Accumulator* accumulator, std::size_t first, std::size_t count,
+                                          float* out, std::size_t stride) const {
+    const std::size_t wings = optics().wings();
+    if (rubix()) {
+        std::fill_n(out, lit.size() * stride, 0.0F);
+        accumulateRubix(exec, binned, library, view.redshift, optics().grid(), out + wings, stride);
+        return;
+    }
+    const WavelengthGrid window =
+        optics().grid().window(std::ptrdiff_t(first) - std::ptrdiff_t(wings), count + 2 * wings);
+    (*accumulator)(window, scale(), out, stride);
+}
+
+// Sums over the lit spaxels of a times b, pixel by pixel.
+std::vector<double> Linearisation::State::pixelDots(const float* a, const float* b, std::size_t wide,
+                                                    std::size_t stride) const {
+    constexpr std::size_t chunk = 64;
+    std::vector<double> sums(wide, 0.0);
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+    for (std::size_t from = 0; from < wide; from += chunk)
+        for (std::size_t k = 0; k < lit.size(); ++k)
+            for (std::size_t j = from; j < std::min(from + chunk, wide); ++j)
+                sums[j] += double(a[k * stride + j]) * double(b[k * stride + j]);
+    return sums;
+}
+
+void Linearisation::State::checkCotangent(const Cube& bar) const {
+    const std::size_t n = plan.grid.n, pixels = optics().grid().size;
+    if (bar.nx != n || bar.ny != n || bar.nLambda != pixels)
+        throw Error(fmt::format("the cotangent is {} x {} x {}, but the cube {} x {} x {} ([ny][nx][wavelength])",
+                                bar.ny, bar.nx, bar.nLambda, n, n, pixels));
+    std::vector<std::uint8_t> bad(n * n, 0);
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+    for (std::size_t s = 0; s < n * n; ++s) {
+        if (!plan.plan.mask[s]) continue;
+        const float* v = bar.spectrum(s);
+        for (std::size_t j = 0; j < pixels; ++j)
+            if (plan.plan.covered[j] && !std::isfinite(v[j])) bad[s] = 1;
+    }
+    const auto first = std::find(bad.begin(), bad.end(), 1) - bad.begin();
+    if (std::size_t(first) < bad.size())
+        throw Error(fmt::format("the cotangent is not finite in spaxel [iy][ix] = [{}][{}], which the aperture keeps",
+                                std::size_t(first) / n, std::size_t(first) % n));
+}
+
+void Linearisation::State::viewOfRotation(InputsBar& g) const {
+    Mat3d viewBar = zeroMatrix<double>(), axesBar = viewBar;
+    productAdjoint(viewMatrix(), axes(), viewBar, axesBar, g.rotation);
+    viewRotationAdjoint(inclination(), view.positionAngle * degree, view.twist * degree, g.inclination, g.positionAngle,
+                        g.twist, viewBar);
+    for (double* angle : {&g.inclination, &g.positionAngle, &g.twist}) *angle *= degree;
+    if (view.orientation != Orientation::euler) return;
+    const Vec3d e = view.eulerDeg * degree;
+    eulerRotationAdjoint(e.x, e.y, e.z, g.eulerDeg.x, g.eulerDeg.y, g.eulerDeg.z, axesBar);
+    g.eulerDeg *= degree;
+}
+
+// The cube is proportional to every star's mass, so that `light`, the sum of mass times its cotangent, is that of cube times
+// its own.
+void Linearisation::State::distanceOfLight(double light, InputsBar& g) const {
+    if (!inFlux()) return;
+    const double z = view.redshift, distance = plan.report.luminosityDistanceMpc;
+    double distanceBar = 0;
+    fluxPerLuminosityAdjoint(z, distance, g.redshiftDistance, distanceBar, light / scale());
+    luminosityDistanceAdjoint(cosmology, z, g.redshiftDistance, distanceBar);
+}
+
+Mat3d Linearisation::State::rotationDot(const InputsBar& v) const {
+    using D = Dual<double>;
+    Mat3<D> a;
+    const Mat3d own = axes();
+    for (int i = 0; i < 3; ++i)
+        for (int j = 0; j < 3; ++j) a.row[i][j] = own.row[i][j];
+    if (view.orientation == Orientation::euler) {
+        const Vec3d e = view.eulerDeg * degree, d = v.eulerDeg * degree;
+        a = eulerRotation(D{e.x, d.x}, D{e.y, d.y}, D{e.z, d.z});
+    }
+    const Mat3<D> r =
+        viewRotation(D{inclination(), v.inclination * degree}, D{view.positionAngle * degree, v.positionAngle * degree},
+                     D{view.twist * degree, v.twist * degree}) *
+        a;
+    Mat3d out = v.rotation;
+    for (int i = 0; i < 3; ++i)
+        for (int j = 0; j < 3; ++j) out.row[i][j] += r.row[i][j].d;
+    return out;
+}
+
+// The table of knots with other spectra.
+KnotTable Linearisation::State::templatesDot(const std::vector<double>& flux) const {
+    if (flux.size() != library.flux.size())
+        throw Error(fmt::format("the tangent of the templates has {} values, the library {}", flux.size(),
+                                library.flux.size()));
+    SspLibrary other = library;
+    other.flux = flux;
+    const std::size_t wings = optics().wings();
+    const WavelengthGrid window = optics().grid().window(-std::ptrdiff_t(wings), optics().grid().size + 2 * wings);
+    KnotTable t = knots(other, view.redshift, config.telescope.medium, window, table.shiftMin, table.shiftMax,
+                        config.spectra.accuracy);
+    t.shiftStep = table.shiftStep;
+    t.nodeStep = table.nodeStep;
+    t.starsPerNode = table.starsPerNode;
+    return t;
+}
+
+}  // namespace tessera

@@ -1,0 +1,133 @@
+// The transposes of summing stars, at the knots and at the pixels. Derivation 15 of docs/adjoints.md.
+#include <cmath>
+
+#include "simd/star_weights.hpp"
+
+namespace tessera::simd::TESSERA_SIMD_LEVEL {
+
+namespace {
+
+// Cotangents of a template's flux at the knots, and their first and second derivatives in the shift.
+struct Rows {
+    float *value, *slope, *curvature;
+};
+
+// With R1 and R2 the first and second integral of the cotangent's density, and M_m the mean of R1 between knots m and
+// m + 1: value_m = M_m - M_{m-1}.
+void cotangentsAtKnots(const KnotCotangentArgs& a, double shift, const Rows& rows) {
+    const double stretch = std::exp(shift), inverse = 1 / stretch, last = double(a.pixels + 1);
+    const double first = a.lnPosition ? std::log(a.firstEdge) - shift : a.firstEdge;
+    const std::size_t n = a.knots, room = n + 32;
+    const double *position = a.position, *cells = a.cells, *inverseStep = a.inverseStep;
+    const double* at = a.lnPosition ? a.lnPosition : a.position;
+    const double factor = a.lnPosition ? 1 : stretch, inverseWidth = a.inverseWidth;
+    double *r0 = a.scratch, *r1 = r0 + room, *r2 = r1 + room;
+    int* slot = reinterpret_cast<int*>(r2 + room);
+#pragma GCC ivdep
+    for (std::size_t m = 0; m < n; ++m) {
+        const double u = (at[m] * factor - first) * inverseWidth + 1;
+        slot[m] = 4 * int(u < 0 ? 0 : (u > last ? last : u));
+    }
+#pragma GCC ivdep
+    for (std::size_t m = 0; m < n; ++m) {
+        const double integral2 = cells[slot[m]], integral1 = cells[slot[m] + 1], density = cells[slot[m] + 2];
+        const double x = position[m] * stretch, r = x - cells[slot[m] + 3];
+        r0[m] = position[m] * x * density;
+        r1[m] = integral1 + density * r;
+        r2[m] = integral2 + (integral1 + 0.5 * density * r) * r;
+    }
+    // Means and their derivatives, each in the place of the integral at its left end.
+#pragma GCC ivdep
+    for (std::size_t m = 0; m + 1 < n; ++m) {
+        const double step = inverseStep[m], mean = (r2[m + 1] - r2[m]) * step * inverse;
+        const double slope = (position[m + 1] * r1[m + 1] - position[m] * r1[m]) * step - mean;
+        r0[m] = (r0[m + 1] - r0[m]) * step - slope;
+        r1[m] = slope;
+        r2[m] = mean;
+    }
+    r0[n - 1] = r1[n - 1] = 0;  // values are held behind the last knot
+    r2[n - 1] = a.total;
+    rows.value[0] = float(r2[0]);
+    rows.slope[0] = float(r1[0]);
+    rows.curvature[0] = float(r0[0]);
+#pragma GCC ivdep
+    for (std::size_t m = 1; m < n; ++m) {
+        rows.value[m] = float(r2[m] - r2[m - 1]);
+        rows.slope[m] = float(r1[m] - r1[m - 1]);
+        rows.curvature[m] = float(r0[m] - r0[m - 1]);
+    }
+    for (std::size_t m = n; m % W != 0; ++m) rows.value[m] = rows.slope[m] = rows.curvature[m] = 0;
+}
+
+void gatherStar(const GatherArgs& g, std::size_t i, std::size_t knots, const Rows& rows, float offset) {
+    const std::size_t ageStep = std::size_t(g.ageStep) * g.fluxStride, zStep = std::size_t(g.nAge) * g.fluxStride;
+    const StarRecord& s = g.stars[i];
+    const StarWeights at(s);
+    const std::size_t row = std::size_t(s.corner) * g.fluxStride;
+    const float *t = g.flux + row, half = 0.5F * offset;
+    Vf sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0, change = 0;
+    for (std::size_t m = 0; m < knots; m += W) {
+        const Vf t0 = load(t + m), t1 = load(t + ageStep + m), t2 = load(t + zStep + m),
+                 t3 = load(t + zStep + ageStep + m);
+        const Vf slope = load(rows.slope + m), bent = load(rows.curvature + m);
+        const Vf b = load(rows.value + m) + offset * (slope + half * bent);
+        sum0 += b * t0;
+        sum1 += b * t1;
+        sum2 += b * t2;
+        sum3 += b * t3;
+        change += (slope + offset * bent) * (at.w[0] * t0 + at.w[1] * t1 + at.w[2] * t2 + at.w[3] * t3);
+    }
+    const float products[4] = {stdx::reduce(sum0), stdx::reduce(sum1), stdx::reduce(sum2), stdx::reduce(sum3)};
+    addBar(s, at, products, stdx::reduce(change), g.bar[i]);
+    if (g.templatesBar == nullptr) return;
+    const std::size_t corner[4] = {0, ageStep, zStep, zStep + ageStep};
+    for (int c = 0; c < 4; ++c) {
+        const float w = s.mass * at.w[c];
+        float* to = g.templatesBar + row + corner[c];
+        for (std::size_t m = 0; m < knots; ++m)
+            to[m] += w * (rows.value[m] + offset * (rows.slope[m] + half * rows.curvature[m]));
+    }
+}
+
+}  // namespace
+
+void gather(const KnotCotangentArgs& a, const GatherArgs& g) {
+    const std::size_t room = a.knots + 32;
+    float* floats = reinterpret_cast<float*>(a.scratch + 4 * room);
+    const Rows rows{floats, floats + room, floats + 2 * room};
+    for (std::size_t i = 0; i < g.count;) {
+        const std::size_t end = endOfBin(g.stars, i, g.count, g.shiftMin, g.shiftStep);
+        const double centre = meanShift(g.stars, i, end);
+        cotangentsAtKnots(a, centre, rows);
+        for (; i < end; ++i) gatherStar(g, i, a.knots, rows, float(double(g.stars[i].shift) - centre));
+    }
+}
+
+void gatherAtPixels(const PixelGatherArgs& g) {
+    const std::size_t ageStep = std::size_t(g.ageStep) * g.stride, zStep = std::size_t(g.nAge) * g.stride;
+    const std::size_t corner[4] = {0, ageStep, zStep, zStep + ageStep};
+    for (std::size_t i = 0; i < g.count; ++i) {
+        const StarRecord& s = g.stars[i];
+        const StarWeights at(s);
+        const Vf offset = float(double(s.shift) - g.lowerEdge), half = 0.5F * offset;
+        const std::size_t row = std::size_t(s.corner) * g.stride;
+        Vf sum[4], change[4];
+        for (int c = 0; c < 4; ++c) sum[c] = change[c] = 0;
+        for (std::size_t j = 0; j < g.lanes; j += W) {
+            const Vf x = load(g.cotangent + j);
+#pragma GCC unroll 4
+            for (int c = 0; c < 4; ++c) {
+                const std::size_t from = row + corner[c] + j;
+                const Vf slope = load(g.slope + from), bent = load(g.bent + from);
+                sum[c] += x * (load(g.average + from) + offset * (slope + half * bent));
+                change[c] += x * (slope + offset * bent);
+            }
+        }
+        const float products[4] = {stdx::reduce(sum[0]), stdx::reduce(sum[1]), stdx::reduce(sum[2]),
+                                   stdx::reduce(sum[3])};
+        const Vf slopes = at.w[0] * change[0] + at.w[1] * change[1] + at.w[2] * change[2] + at.w[3] * change[3];
+        addBar(s, at, products, stdx::reduce(slopes), g.bar[i]);
+    }
+}
+
+}  // namespace tessera::simd::TESSERA_SIMD_LEVEL

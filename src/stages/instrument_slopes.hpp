@@ -1,0 +1,37 @@
+// Derivatives of PSF and LSF in their parameters, for tangents and adjoints. Derivations 10 to 12 of docs/adjoints.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tessera/stages.hpp"
+
+namespace tessera {
+
+enum class PsfParameter { fwhm, beta, sigmaSpaxels };
+
+// Those that a PSF has: none of an image; sigmaSpaxels of RUBIX's form.
+std::vector<PsfParameter> psfParameters(const PsfConfig&);
+
+// Full kernels that hold the derivative of makePsf()'s kernels, of the same groups of pixels and the same radii. fwhm: per
+// arcsec.
+Psf makePsfSlope(const PsfConfig&, PsfParameter, const WavelengthGrid&, double spaxelArcsec);
+
+// sigma [Angstrom] that is added at each pixel of the grid.
+std::vector<double> lineSigmas(const LsfConfig&, const LineWidthTable*, const WavelengthGrid&, const SspLibrary&,
+                               double redshift);
+
+// A parameter of the LSF, and the derivative in it of every pixel's sigma [Angstrom]. A table has none.
+struct LsfParameter {
+    std::string name;   // fwhm | sigma | resolution | fwhm_polynomial
+    std::size_t index;  // of a coefficient
+    std::vector<double> sigmaSlope;
+};
+std::vector<LsfParameter> lsfParameters(const LsfConfig&, const LineWidthTable*, const WavelengthGrid&,
+                                        const SspLibrary&, double redshift);
+
+// Taps as makeLsf()'s, in the form that varies with the pixel: the derivative of each in the sigma of its source pixel.
+// Sources beyond the grid's ends have the sigma of its last pixels.
+Lsf makeLsfSlope(const std::vector<double>& sigma, const WavelengthGrid&, std::size_t radius);
+
+}  // namespace tessera
