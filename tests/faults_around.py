@@ -109,7 +109,7 @@ OUTPUTS = [
           options=[*ON_DISK, *BIG], mend=remount("size=64m")),
     Fault("disk full while cubes are written", FULL, disk(3 * CUBE), options=[*ON_DISK, *BIG], kept=True,
           mend=remount("size=64m")),
-    Fault("disk full while ranks write cubes", [FULL[0]], disk(4 * CUBE), ranks=2, options=[*ON_DISK, *BIG], kept=True,
+    Fault("disk full while ranks write cubes", FULL, disk(4 * CUBE), ranks=2, options=[*ON_DISK, *BIG], kept=True,
           mend=remount("size=64m")),
     Fault("disk full while the file is put together",
           [r"No space left on device.*; all galaxies are finished and kept in disk/cubes\.hdf5\.parts: --resume"], disk(9 * CUBE),
@@ -148,7 +148,7 @@ def wait_for_part(p, process):
 
 def many_views(p):
     """A run that lasts long enough to meet it at work."""
-    p.config["view"] = [{"redshift": 0.05, "inclination": i % 90} for i in range(60)]
+    p.config["view"] = [{"redshift": 0.05, "inclination": i % 90} for i in range(20)]
 
 
 def kill_rank(number):
@@ -179,12 +179,12 @@ def let_it_end(p):
     p.check(other.returncode == 0, "the first of two runs failed")
 
 
-def peak_of_rank(p, number):
+def peak_of_rank(p, number, ranks):
     """[kB] Address space that a rank with small cubes has needed at most."""
     views = p.config["view"]
     many_views(p)
     p.write()
-    process = p.start(["run", "config.json", *setting("noise=null")], ranks=2)
+    process = p.start(["run", "config.json", *setting("noise=null")], ranks=ranks)
     wait_for_part(p, process)
     with open(f"/proc/{ranks_of(process.pid)[number]}/status") as file:
         peak = next(int(line.split()[1]) for line in file if line.startswith("VmPeak"))
@@ -200,12 +200,12 @@ def peak_of_rank(p, number):
 def little_memory(number):
     """A rank whose address space has room for what it does at first, and not for the cube of a galaxy."""
     def spoil(p):
-        p.wrap = limited("-v", peak_of_rank(p, number) + 8000, number)
+        p.wrap = limited("-v", peak_of_rank(p, number, p.fault.ranks) + 10000, number)
     return spoil
 
 
-LARGE = [*setting("noise=null"), *setting("telescope.spaxel=0.125"), *setting("telescope.wavelength=[4000,4600,0.4]"),
-         *setting("output.compression=1")]  # 25 MB a cube
+LARGE = [*setting("noise=null"), *setting("telescope.spaxel=0.125"), *setting("telescope.wavelength=[4000,4600,0.5]"),
+         *setting("output.compression=1"), *setting("output.checkpoint=60")]  # 20 MB a cube
 
 PROCESSES = [
     Fault("one rank without memory for its cubes", [r"out of memory"], little_memory(1), ranks=2, options=LARGE, bad={2, 3, 6}),
