@@ -24,7 +24,7 @@ import faults
 import faults_around
 from small_run import SmallRun, contents, differences
 
-LIMIT = 10  # [s] by which every job has ended
+LIMIT = 10  # [s] by which every job that meets a fault has ended
 os.environ.update({"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "NO_COLOR": "1",
                    "MALLOC_ARENA_MAX": "1",  # else the address space of a run is a matter of chance
                    "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_rmaps_base_oversubscribe": "1"})
@@ -124,21 +124,21 @@ class Place:
                                 stderr=subprocess.STDOUT, text=True,
                                 env={**os.environ, "TMPDIR": self.path("tmp")})
 
-    def run(self, arguments, code=0, ranks=1, wrap=(), act=None):
+    def run(self, arguments, code=0, ranks=1, wrap=(), act=None, limit=60):
         """What it said; a fault where it lasts too long or ends with another exit code."""
         begin = time.monotonic()
         process = self.start(arguments, ranks, wrap)
         if act:
             act(self, process)
         try:
-            said = process.communicate(timeout=LIMIT)[0]
+            said = process.communicate(timeout=limit)[0]
         except subprocess.TimeoutExpired:
             for pid in [*faults_around.ranks_of(process.pid), process.pid]:
                 os.kill(pid, signal.SIGKILL)
             said = process.communicate()[0]
-            self.check(False, f"{arguments}: not at its end after {LIMIT} s\n{said}")
+            self.check(False, f"{arguments}: not at its end after {limit} s\n{said}")
             return said
-        self.check(time.monotonic() - begin < LIMIT, f"{arguments}: lasted {time.monotonic() - begin:.1f} s")
+        self.check(time.monotonic() - begin < limit, f"{arguments}: lasted {time.monotonic() - begin:.1f} s")
         self.check(process.returncode == code, f"{arguments}: exit code {process.returncode}, not {code}\n{said}")
         return said
 
@@ -207,7 +207,8 @@ def go_through(base, fault, number):
         bad = fault.bad(place) if callable(fault.bad) else fault.bad
         arguments = ["run", "config.json", *fault.options]
         before = sorted((name, os.stat(name).st_mtime_ns) for name in place.parts())
-        said = place.run(arguments + fault.wrong, 0 if bad is not None else fault.code, fault.ranks, place.wrap, fault.act)
+        said = place.run(arguments + fault.wrong, 0 if bad is not None else fault.code, fault.ranks, place.wrap, fault.act,
+                         LIMIT)
         if bad is None:
             states = []
             place.check(not os.path.exists(place.output()), "a file under the final name")
