@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 
-import h5py
 import numpy as np
 
 from faults import Fault, Unavailable, edited, text, truncated
