@@ -145,9 +145,7 @@ ExitCode run(const Config& config, const RunOptions& options) {
 
     RunOutput output(world, plan, options);
     if (output.complete()) {
-        if (world.rank() == 0 && !options.quiet)
-            fmt::print("{}:{} is complete already (--overwrite observes it again)\n", plan.output,
-                       plan.shards > 1 ? fmt::format(" shard {} of {}", plan.shard, plan.shards) : "");
+        if (world.rank() == 0 && !options.quiet) fmt::print("{}", completeAlready(plan, output.failedInComplete()));
         return ExitCode::ok;
     }
 

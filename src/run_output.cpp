@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "io/cube_tables.hpp"
 #include "io/temporary_file.hpp"
 #include "tessera/core/version.hpp"
 #include "tessera/io/fits.hpp"
@@ -59,6 +60,13 @@ std::vector<std::string> fitsPaths(const RunPlan& plan) {
         for (const Observation& o : plan.observationsOf(g))
             paths.push_back(plan.fitsPath(plan.galaxies[g].id, o.noise.view));
     return paths;
+}
+
+std::size_t failedGalaxies(const std::string& path) {
+    std::set<std::int64_t> ids;
+    for (const GalaxyReport& row : readCatalogue(h5::File::openRead(path).root()))
+        if (failed(row)) ids.insert(row.subhalo);
+    return ids.size();
 }
 
 bool isComplete(const std::string& path, const CubeFileHeader& header) {
@@ -122,6 +130,7 @@ void RunOutput::prepare(const RunOptions& options) {
     if (found.parts.empty() && !options.overwrite && (options.resume || plan_.shards > 1))
         complete_ = isComplete(plan_.output, header_);
     if (complete_) {
+        failedInComplete_ = failedGalaxies(plan_.output);
         release();
         return;
     }
@@ -183,7 +192,8 @@ std::function<void()> RunOutput::guarded(std::function<void()> write) {
             write();
         } catch (const Error& e) {
             writer_->abandon();
-            const bool kept = takenOverRows_ > 0 || !writer_->partOfGalaxy().empty();
+            const bool mine = takenOverRows_ > 0 || !writer_->partOfGalaxy().empty();
+            const bool kept = mine || !findParts(plan_.output).parts.empty();  // of other ranks
             throw Error(
                 kept ? fmt::format("{}; what is finished is kept in {} for --resume", e.what(), parts_) : e.what(),
                 e.where());

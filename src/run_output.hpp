@@ -29,6 +29,7 @@ public:
     RunOutput& operator=(const RunOutput&) = delete;
 
     bool complete() const { return complete_; }  // the output is there as this run would write it: nothing to do
+    std::size_t failedInComplete() const { return failedInComplete_; }  // of its galaxies; known to rank 0
     // Taken over from an earlier run, by the galaxy's place in the plan.
     bool done(std::size_t galaxy) const { return done_.at(galaxy) != 0; }
     std::size_t takenOver() const;  // galaxies
@@ -62,7 +63,7 @@ private:
     bool complete_ = false, ended_ = false;
     std::vector<std::uint64_t> done_;
     std::vector<RowOfRun> rows_;  // of this rank; on rank 0 first those taken over
-    std::size_t takenOverRows_ = 0;
+    std::size_t takenOverRows_ = 0, failedInComplete_ = 0;
     std::vector<std::size_t> firstRow_;    // in rows_, of every galaxy that was ended
     std::unique_ptr<PartsWriter> writer_;  // used by the thread of RunIo only, until close() has returned
 };

@@ -145,4 +145,10 @@ std::string failures(const RunPlan& plan, const std::vector<RowOfRun>& rows) {
                        fmt::join(reasons, "; "));
 }
 
+std::string completeAlready(const RunPlan& plan, std::size_t failed) {
+    return fmt::format("{}:{} is complete already{} (--overwrite observes it again)\n", plan.output,
+                       plan.shards > 1 ? fmt::format(" shard {} of {}", plan.shard, plan.shards) : "",
+                       failed > 0 ? fmt::format("; {} failed", counted(failed, "galaxy", "galaxies")) : "");
+}
+
 }  // namespace tessera

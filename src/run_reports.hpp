@@ -37,4 +37,7 @@ std::string failures(const RunPlan&, const std::vector<RowOfRun>&);
 // Of a run that ended early: what is done, and how to go on.
 std::string stoppedEarly(const RunPlan&, const std::vector<RowOfRun>&, const std::string& reason);
 
+// Of a run whose output is there, so many of its galaxies as failures.
+std::string completeAlready(const RunPlan&, std::size_t failed);
+
 }  // namespace tessera

@@ -24,9 +24,11 @@ def program():
 class SmallRun:
     """folder/: mock/, library.hdf5, config.json (8 galaxies, noise, output cubes.hdf5)."""
 
-    def __init__(self, tessera, folder, galaxies=8, stars=20000, views=1, spaxels=6, wavelengths=200):
+    def __init__(self, tessera, folder, galaxies=8, stars=20000, views=1, spaxels=6, wavelengths=200, chunks=2,
+                 seed=1):
         self.tessera, self.folder = tessera, folder
-        self.run("mock", "--output", "mock", "--galaxies", galaxies, "--stars", stars, "--gas", 100, "--chunks", 2)
+        self.run("mock", "--output", "mock", "--galaxies", galaxies, "--stars", stars, "--gas", 100, "--chunks", chunks,
+                 "--seed", seed)
         self._library()
         self.config = {
             "snapshot": {"path": "mock/output", "number": 99},

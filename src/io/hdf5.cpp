@@ -36,6 +36,12 @@ std::string reason() {
         &text);
     H5Eclear2(H5E_DEFAULT);
     std::replace(text.begin(), text.end(), '\n', ' ');
+    // Of a failed write, with its time, addresses and sizes, what the system said.
+    const std::string mark = "error message = '";
+    if (const std::size_t at = text.find(mark); at != std::string::npos) {
+        const std::size_t from = at + mark.size();
+        text = text.substr(from, text.find('\'', from) - from);
+    }
     return text;
 }
 

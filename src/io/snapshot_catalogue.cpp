@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "io/snapshot_column.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/units.hpp"
@@ -114,6 +116,7 @@ const Catalogue::Table& Catalogue::table(std::size_t chunk) const {
         Column(g, "SubhaloSFR", 1, n, nonNegative).read(0, n, t.sfr.data());
     }
     readStarts(t, chunks_.start(chunk), rows);
+    checkApart(t);
     table_ = std::move(t);
     return *table_;
 }
@@ -130,6 +133,30 @@ void Catalogue::readStarts(Table& t, std::int64_t first, std::int64_t rows) cons
         t.start[6 * i + stars] = rebuilt_[first + i][0];
         t.start[6 * i + gas] = rebuilt_[first + i][1];
     }
+}
+
+// A star is of one subhalo: where two reach for it, one of them would be observed with the stars of another. What leads
+// beyond the snapshot is told of when that subhalo is asked for.
+void Catalogue::checkApart(const Table& t) const {
+    struct Run {
+        std::int64_t first, end, row;
+    };
+    std::vector<Run> runs;
+    for (std::size_t row = 0; row < t.length.size() / 6; ++row) {
+        const std::int64_t first = t.start[6 * row + stars], n = t.length[6 * row + stars];
+        if (n > 0 && first >= 0 && first < numStars_) runs.push_back({first, first + n, std::int64_t(row)});
+    }
+    std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.first < b.first; });
+    const auto two =
+        std::adjacent_find(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return b.first < a.end; });
+    if (two == runs.end()) return;
+    const std::int64_t id = chunks_.start(t.chunk) + two->row, other = chunks_.start(t.chunk) + (two + 1)->row;
+    throw Error(
+        fmt::format("{}: subhalos {} and {} both have the star in row {} of the snapshot: {} stars from row {} on "
+                    "and {} from {} on (SubhaloLenType, {})",
+                    t.where, std::min(id, other), std::max(id, other), (two + 1)->first, two->end - two->first,
+                    two->first, (two + 1)->end - (two + 1)->first, (two + 1)->first,
+                    offsets_.empty() ? "GroupLenType" : offsets_ + ":/Subhalo/SnapByType"));
 }
 
 void Catalogue::rebuildStarts() const {

@@ -40,6 +40,7 @@ private:
     };
     const Table& table(std::size_t chunk) const;
     void readStarts(Table&, std::int64_t first, std::int64_t rows) const;
+    void checkApart(const Table&) const;
     void rebuildStarts() const;
     ParticleRange range(const Table&, std::int64_t row, std::size_t type, std::int64_t rows) const;
 
