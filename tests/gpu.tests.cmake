@@ -1,0 +1,5 @@
+# The GPU kernels on the CPU's fibres. These tests need neither MPI nor the library, so that the builds under sanitizers stay
+# small (presets simt-asan, simt-tsan: cmake --build --preset simt-tsan; ctest --preset simt-tsan).
+if(TESSERA_SIMT)
+  add_subdirectory(gpu)
+endif()
