@@ -28,6 +28,7 @@
 #include "tessera/model/ssp.hpp"
 #include "tessera/model/star_record.hpp"
 #include "tessera/physics/cosmology.hpp"
+#include "tessera/physics/maps.hpp"
 
 namespace tessera {
 
@@ -245,10 +246,21 @@ struct MapResult {
     std::uint64_t clampedAge = 0, clampedMetallicity = 0;  // stars outside the library's grid
     double clampedMass = 0;                                // [Msun] of stars outside in either
 };
+// Light in the band of the table's templates, for bandLight() of physics/maps.hpp.
+struct BandLightTable {
+    BandLight axes;
+    std::vector<float> light;
+};
+BandLightTable bandLightTable(Host, const KnotTable&, const WavelengthGrid&, double redshift);
+LibraryLimits limitsOf(const KnotTable&);
+// sums: of the field's spaxels.
+MapResult mapsOfSums(std::span<const SpaxelSums> sums, std::size_t n, std::span<const std::uint8_t> mask);
 // The stars are binned on the padded grid; the maps and the mask cover the field without its padding.
 MapResult maps(Host, const BinnedStars&, const KnotTable&, Doppler, double redshift, const WavelengthGrid&,
                std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask);
 
+// f_ref of physics/noise.hpp from the spaxels' mean flux densities.
+double referenceFlux(std::vector<double> means);
 // Adds noise to flux and fills variance; NaN spaxels stay NaN. Definitions: physics/noise.hpp.
 void addNoise(Host, const NoiseConfig&, const WavelengthGrid&, const SpaxelGrid&, std::int64_t galaxy,
               std::uint32_t view, Cube& flux, Cube& variance);

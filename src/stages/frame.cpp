@@ -99,12 +99,7 @@ struct Moments {
     Symmetric3<double> second;
     Moments& operator+=(const Moments& o) {
         spin += o.spin;
-        second.xx += o.second.xx;
-        second.yy += o.second.yy;
-        second.zz += o.second.zz;
-        second.xy += o.second.xy;
-        second.xz += o.second.xz;
-        second.yz += o.second.yz;
+        second += o.second;
         return *this;
     }
 };

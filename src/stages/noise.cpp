@@ -13,8 +13,8 @@ namespace tessera {
 
 namespace {
 
-// f_ref of physics/noise.hpp; NaN voxels are left out.
-double referenceFlux(Host exec, const Cube& flux) {
+// Mean flux densities of the spaxels; NaN voxels are left out.
+std::vector<double> spaxelMeans(Host exec, const Cube& flux) {
     std::vector<double> mean(flux.spaxels(), 0);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t s = 0; s < flux.spaxels(); ++s) {
@@ -35,13 +35,7 @@ double referenceFlux(Host exec, const Cube& flux) {
         const std::uint32_t count = std::accumulate(counts, counts + lanes, 0U);
         if (count > 0) mean[s] = sum / double(count);
     }
-    const double faint = 0.01 * *std::max_element(mean.begin(), mean.end());
-    std::erase_if(mean, [&](double m) { return !(m > faint); });
-    if (mean.empty()) return 0;
-    const auto middle = mean.begin() + std::ptrdiff_t(mean.size() / 2);
-    std::nth_element(mean.begin(), middle, mean.end());
-    if (mean.size() % 2 == 1) return *middle;
-    return 0.5 * (*middle + *std::max_element(mean.begin(), middle));
+    return mean;
 }
 
 // As in standardNormals().
@@ -52,10 +46,20 @@ simd::NormalsKey normalsKey(std::uint64_t seed, std::int64_t galaxy, std::uint32
 
 }  // namespace
 
+double referenceFlux(std::vector<double> mean) {
+    const double faint = 0.01 * *std::max_element(mean.begin(), mean.end());
+    std::erase_if(mean, [&](double m) { return !(m > faint); });
+    if (mean.empty()) return 0;
+    const auto middle = mean.begin() + std::ptrdiff_t(mean.size() / 2);
+    std::nth_element(mean.begin(), middle, mean.end());
+    if (mean.size() % 2 == 1) return *middle;
+    return 0.5 * (*middle + *std::max_element(mean.begin(), middle));
+}
+
 void addNoise(Host exec, const NoiseConfig& c, const WavelengthGrid& grid, const SpaxelGrid& spaxels,
               std::int64_t galaxy, std::uint32_t view, Cube& flux, Cube& variance) {
     if (variance.data.size() != flux.data.size()) variance = Cube(flux.ny, flux.nx, flux.nLambda);
-    const double reference = c.signalToNoise ? referenceFlux(exec, flux) : 0;
+    const double reference = c.signalToNoise ? referenceFlux(spaxelMeans(exec, flux)) : 0;
     const double skyFlux = c.sky * sq(spaxels.spaxelArcsec);
     std::vector<double> gain(grid.size, 0);
     if (c.exposureTime)

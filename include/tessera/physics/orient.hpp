@@ -78,6 +78,16 @@ TESSERA_HD Vec3<T> angularMomentum(T mass, const Vec3<T>& x, const Vec3<T>& v) {
 template <class T>
 struct Symmetric3 {
     T xx{}, yy{}, zz{}, xy{}, xz{}, yz{};
+
+    TESSERA_HD constexpr Symmetric3& operator+=(const Symmetric3& o) {
+        xx += o.xx;
+        yy += o.yy;
+        zz += o.zz;
+        xy += o.xy;
+        xz += o.xz;
+        yz += o.yz;
+        return *this;
+    }
 };
 template <class T>
 TESSERA_HD Symmetric3<T> secondMoments(T m, const Vec3<T>& x) {
