@@ -78,9 +78,7 @@ struct Placing {
 __device__ void integrate(const AccumulateArgs& a, const AccumulateTile& tile, const Cells& cells, double value) {
     const std::uint32_t part = (tile.pixels + threads - 1) / threads, begin = threadIdx.x * part;
     const std::uint32_t end = begin + part < tile.pixels ? begin + part : tile.pixels;
-    const auto width = [&](std::uint32_t j) {
-        return a.edge[tile.firstPixel + j + 1] - a.edge[tile.firstPixel + j];
-    };
+    const auto width = [&](std::uint32_t j) { return a.edge[tile.firstPixel + j + 1] - a.edge[tile.firstPixel + j]; };
     double slope = 0;
     for (std::uint32_t j = begin; j < end; ++j) slope += cells.slope[j + 1];
     const double firstSlope = cells.slope[0] + sumBefore<threads>(slope);

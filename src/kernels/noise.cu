@@ -42,9 +42,9 @@ __global__ void __launch_bounds__(threads) noiseKernel(NoiseArgs a) {
         const float f = a.flux[voxel];
         float v = f;
         if (f == f)
-            v = float(a.target ? targetVariance(double(f), a.reference, a.signalToNoise)
-                               : exposureVariance(double(f), a.skyFlux, a.gain[voxel % a.pixels], a.readNoise,
-                                                  a.exposures));
+            v = float(a.target
+                          ? targetVariance(double(f), a.reference, a.signalToNoise)
+                          : exposureVariance(double(f), a.skyFlux, a.gain[voxel % a.pixels], a.readNoise, a.exposures));
         a.variance[voxel] = v;
         a.flux[voxel] = f + std::sqrt(v) * normals.n[k];
     }

@@ -31,10 +31,10 @@ struct OrderPlan {
 };
 
 struct OrderedStars {
-    DeviceBuffer<StarRecord> star;                      // [kept] by spaxel, by bin of shifts, as read
+    DeviceBuffer<StarRecord> star;  // [kept] by spaxel, by bin of shifts, as read
     DeviceBuffer<StarRun> run;
-    DeviceBuffer<std::uint32_t> spaxelStar;             // [spaxels + 1] first star of each
-    std::vector<std::uint32_t> spaxelRun, firstOfRun;   // on the host: [spaxels + 1], [runs + 1]
+    DeviceBuffer<std::uint32_t> spaxelStar;            // [spaxels + 1] first star of each
+    std::vector<std::uint32_t> spaxelRun, firstOfRun;  // on the host: [spaxels + 1], [runs + 1]
 };
 // Waits for the device.
 OrderedStars orderStars(const Stream&, const OrderPlan&, const DeviceStars&, const DeviceBuffer<std::uint32_t>& spaxel,

@@ -28,10 +28,10 @@ struct ProjectArgs {
     double boxSize = 0;
     SpaxelGrid grid;
     Doppler doppler = Doppler::relativistic;
-    View<const std::uint8_t> use;   // [n n] SpaxelUse; stars in others become outsideField
-    View<std::uint32_t> spaxel;     // [stars]
-    View<float> shift;              // [stars]
-    View<ProjectTotal> total;       // [projectBlocks(stars)]
+    View<const std::uint8_t> use;  // [n n] SpaxelUse; stars in others become outsideField
+    View<std::uint32_t> spaxel;    // [stars]
+    View<float> shift;             // [stars]
+    View<ProjectTotal> total;      // [projectBlocks(stars)]
 };
 
 unsigned projectBlocks(std::size_t stars);

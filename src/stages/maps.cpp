@@ -43,8 +43,8 @@ enum MapIndex {
 
 BandLightTable bandLightTable(Host exec, const KnotTable& t, const WavelengthGrid& grid, double redshift) {
     BandLightTable b;
-    b.axes = {double(t.shiftMin), lightStep,
-              std::size_t((double(t.shiftMax) - double(t.shiftMin)) / lightStep) + 2, t.ageStep(), t.zStep()};
+    b.axes = {double(t.shiftMin), lightStep, std::size_t((double(t.shiftMax) - double(t.shiftMin)) / lightStep) + 2,
+              t.ageStep(), t.zStep()};
     b.light.resize(t.templates() * b.axes.nodes);
     const double bandLow = grid.edge(0), bandHigh = grid.edge(double(grid.size));
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)

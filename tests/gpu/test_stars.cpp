@@ -29,8 +29,14 @@ TEST_CASE("moments are those of a plain loop", "[gpu]") {
         const gpu::DeviceStars d = onDevice(s, h);
         const auto found = underSeeds([&] {
             DeviceBuffer<gpu::MomentSums> partial(gpu::momentBlocks(n), s);
-            gpu::sumMoments(s, {d.position.view(), d.velocity.view(), d.mass.view(), {0.5, 9, 0}, {20, 0, -5}, 10.0,
-                                radius, partial.view()});
+            gpu::sumMoments(s, {d.position.view(),
+                                d.velocity.view(),
+                                d.mass.view(),
+                                {0.5, 9, 0},
+                                {20, 0, -5},
+                                10.0,
+                                radius,
+                                partial.view()});
             return onHost(s, partial);
         });
         gpu::MomentSums sum;
@@ -204,7 +210,8 @@ TEST_CASE("stars are ordered by spaxel and shift, in runs", "[gpu]") {
                 REQUIRE((r.age == h.age[i] && r.metallicity == h.metallicity[i] && r.mass == h.mass[i]));
                 const auto a = locate(ages.data(), 4, float(std::log10(double(h.age[i])))),
                            z = locate(zAxis.data(), 3, float(std::log10(double(h.metallicity[i]))));
-                REQUIRE((r.corner == z.lower * 4 + a.lower && r.ageFraction == a.fraction && r.zFraction == z.fraction));
+                REQUIRE(
+                    (r.corner == z.lower * 4 + a.lower && r.ageFraction == a.fraction && r.zFraction == z.fraction));
                 REQUIRE((first[sky.spaxel[i]] <= k && k < first[sky.spaxel[i] + 1]));
             }
             std::size_t at = 0;
@@ -226,8 +233,7 @@ TEST_CASE("stars are ordered by spaxel and shift, in runs", "[gpu]") {
                 at += r.count;
             }
             CHECK(at == record.size());
-            for (std::size_t p = 0; p < 64; ++p)
-                REQUIRE(o.firstOfRun[o.spaxelRun[p]] == first[p]);
+            for (std::size_t p = 0; p < 64; ++p) REQUIRE(o.firstOfRun[o.spaxelRun[p]] == first[p]);
 
             const gpu::AccumulatePlan blocks = gpu::planAccumulate(o.spaxelRun, o.firstOfRun);
             std::size_t runs = 0, rows = blocks.lit.size();

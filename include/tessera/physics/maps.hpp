@@ -24,7 +24,8 @@ TESSERA_HD inline double bandLight(const BandLight& b, const float* table, const
     const float* row = table + std::size_t(s.corner) * b.nodes + i;
     const std::size_t a = std::size_t(b.ageStep) * b.nodes, z = std::size_t(b.zStep) * b.nodes;
     const auto at = [&](const float* p) { return double(p[0]) + f * (double(p[1]) - double(p[0])); };
-    const double lower = at(row) + fa * (at(row + a) - at(row)), upper = at(row + z) + fa * (at(row + z + a) - at(row + z));
+    const double lower = at(row) + fa * (at(row + a) - at(row)),
+                 upper = at(row + z) + fa * (at(row + z + a) - at(row + z));
     return double(s.mass) * (lower + fz * (upper - lower));
 }
 
@@ -32,9 +33,7 @@ TESSERA_HD inline double bandLight(const BandLight& b, const float* table, const
 struct LibraryLimits {
     double ageLow = 0, ageHigh = 0, zLow = 0, zHigh = 0;
 
-    TESSERA_HD bool outsideAge(double age) const {
-        return age < ageLow * (1 - 1e-6) || age > ageHigh * (1 + 1e-6);
-    }
+    TESSERA_HD bool outsideAge(double age) const { return age < ageLow * (1 - 1e-6) || age > ageHigh * (1 + 1e-6); }
     TESSERA_HD bool outsideZ(double z) const { return z < zLow * (1 - 1e-6) || z > zHigh * (1 + 1e-6); }
 };
 
