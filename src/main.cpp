@@ -15,7 +15,6 @@
 
 #include "cli/commands.hpp"
 #include "config/suggest.hpp"
-#include "io/temporary_file.hpp"
 #include "simd/kernels.hpp"
 #include "tessera/comm/comm.hpp"
 #include "tessera/core/version.hpp"
@@ -118,7 +117,6 @@ int fail(const Ranks& ranks, ExitCode code, const std::string& message) {
     const std::string who = ranks.size > 1 ? fmt::format("[rank {}] ", ranks.rank) : std::string();
     fmt::print(stderr, "{}tessera: error: {}\n", who, message);
     std::fflush(stderr);
-    removeAbandonedFiles();
     if (ranks.size > 1) Comm::world().abort(int(code));
     return int(code);
 }

@@ -34,10 +34,31 @@ CubePlan::CubePlan(Optics o, std::vector<std::uint8_t> mask_, std::vector<std::u
         weight.push_back(covered[j] ? float(optics.grid().width(j)) : 0.0F);
 }
 
-Map makeCube(Host exec, const CubePlan& plan, std::span<const std::uint32_t> lit, std::uint64_t budget, bool whole,
+SpectraBlocks::SpectraBlocks(const Optics& o, std::size_t lit, std::uint64_t budget, bool whole)
+    : size_(o.grid().size),
+      wings_(o.wings()),
+      block_(whole ? size_ : blockPixels(o, lit, budget)),
+      stride_((block_ + 2 * wings_ + spectrumPadding + 15) / 16 * 16),
+      whole_(whole) {}
+
+void SpectraBlocks::forEach(std::size_t lit, const AccumulateBlock& accumulate, CubeWorkspace& workspace,
+                            const Use& use) const {
+    Buffer<float>& spectra = workspace.spectra;
+    if (spectra.size() < lit * stride_) spectra = Buffer<float>(lit * stride_);
+    // Vectors may reach over a spectrum's end; RUBIX's border in wavelength is zero.
+    const std::size_t filled = whole_ ? 0 : block_ + 2 * wings_;
+    for (std::size_t k = 0; k < lit; ++k) std::fill_n(spectra.data() + k * stride_ + filled, stride_ - filled, 0.0F);
+    for (std::size_t first = 0; first < size_; first += block_) {
+        const std::size_t count = std::min(block_, size_ - first);
+        accumulate(std::ptrdiff_t(first) - std::ptrdiff_t(wings_), count + 2 * wings_, spectra.data(), stride_);
+        use(first, count, spectra.data());
+    }
+}
+
+Map makeCube(Host exec, const CubePlan& plan, std::span<const std::uint32_t> lit, const SpectraBlocks& blocks,
              const AccumulateBlock& accumulate, CubeWorkspace& workspace, Cube& cube) {
     const Optics& optics = plan.optics;
-    const std::size_t spaxels = cube.spaxels(), pixels = cube.nLambda, wings = optics.wings();
+    const std::size_t spaxels = cube.spaxels(), pixels = cube.nLambda;
     std::vector<std::uint8_t> wanted = reached(optics, lit);
     {
         const StageTimer timer("dark");
@@ -47,21 +68,11 @@ Map makeCube(Host exec, const CubePlan& plan, std::span<const std::uint32_t> lit
             if (!wanted[s]) std::fill_n(cube.spectrum(s), pixels, plan.mask[s] ? 0.0F : nan);
         }
     }
-    const std::size_t block = whole ? pixels : blockPixels(optics, lit.size(), budget);
-    const std::size_t stride = (block + 2 * wings + spectrumPadding + 15) / 16 * 16;
-    Buffer<float>& spectra = workspace.spectra;
-    if (spectra.size() < lit.size() * stride) spectra = Buffer<float>(lit.size() * stride);
-    // Vectors may reach over a spectrum's end; RUBIX's border in wavelength is zero.
-    for (std::size_t k = 0; k < lit.size(); ++k)
-        std::fill_n(spectra.data() + k * stride + (whole ? 0 : block + 2 * wings),
-                    stride - (whole ? 0 : block + 2 * wings), 0.0F);
     std::vector<double> bandFlux(spaxels, 0.0);
-    for (std::size_t first = 0; first < pixels; first += block) {
-        const std::size_t count = std::min(block, pixels - first);
-        accumulate(std::ptrdiff_t(first) - std::ptrdiff_t(wings), count + 2 * wings, spectra.data(), stride);
+    blocks.forEach(lit.size(), accumulate, workspace, [&](std::size_t first, std::size_t count, float* spectra) {
         const StageTimer timer("convolve");
-        convolve(exec, optics, {lit, spectra.data(), stride, first, count}, wanted, plan.weight, cube, bandFlux);
-    }
+        convolve(exec, optics, {lit, spectra, blocks.stride(), first, count}, wanted, plan.weight, cube, bandFlux);
+    });
     Map m{"flux", plan.fluxUnit, std::vector<float>(spaxels, nan)};
     for (std::size_t s = 0; s < spaxels; ++s)
         if (plan.mask[s] && plan.anyCovered) m.data[s] = float(bandFlux[s]);

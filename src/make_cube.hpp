@@ -35,9 +35,24 @@ struct CubeWorkspace {
 // Fills out[lit][stride] with pixels [from, from + count) of the spectra of the lit spaxels.
 using AccumulateBlock = std::function<void(std::ptrdiff_t from, std::size_t count, float* out, std::size_t stride)>;
 
+// Wavelengths are worked on in blocks, as many pixels at once as the budget [byte] holds of the lit spaxels' spectra.
+// whole: all of them at once; the wings of the spectra are then dark.
+class SpectraBlocks {
+public:
+    SpectraBlocks(const Optics&, std::size_t lit, std::uint64_t budget, bool whole);
+
+    std::size_t stride() const { return stride_; }  // floats from one spectrum to the next
+    // Fills every block in turn and hands it to use(first pixel, pixels, spectra); lit: spectra that are filled here.
+    using Use = std::function<void(std::size_t first, std::size_t count, float* spectra)>;
+    void forEach(std::size_t lit, const AccumulateBlock&, CubeWorkspace&, const Use&) const;
+
+private:
+    std::size_t size_, wings_, block_, stride_;
+    bool whole_;
+};
+
 // Fills the cube, NaN outside the aperture and where the library does not reach; returns the map of its flux.
-// budget: [byte] of a block of spectra. whole: all wavelengths are accumulated at once; the wings of the spectra are then dark.
-Map makeCube(Host, const CubePlan&, std::span<const std::uint32_t> lit, std::uint64_t budget, bool whole,
-             const AccumulateBlock&, CubeWorkspace&, Cube&);
+Map makeCube(Host, const CubePlan&, std::span<const std::uint32_t> lit, const SpectraBlocks&, const AccumulateBlock&,
+             CubeWorkspace&, Cube&);
 
 }  // namespace tessera

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <tuple>
@@ -12,6 +13,7 @@
 
 #include "coefficients.hpp"
 #include "make_cube.hpp"
+#include "team.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/instrument_files.hpp"
 #include "tessera/physics/flux.hpp"
@@ -84,10 +86,10 @@ constexpr float shiftQuantum = 0x1p-10F;
 
 // Memory of a block of spectra. At the knots every block costs the stars anew, so that galaxies of many stars get larger
 // ones; at the pixels it does not. docs/performance.md states the peak.
-std::uint64_t blockBytes(const Config& c, const KnotTable& table, const BinnedStars& stars) {
+std::uint64_t blockBytes(const Config& c, const KnotTable& table, std::uint64_t stars) {
     if (c.resources.memoryPerRank > 0) return c.resources.memoryPerRank / 4;
     constexpr std::uint64_t MiB = std::uint64_t(1) << 20, perStar = 8;
-    return table.fine ? 64 * MiB : 128 * MiB + std::min(perStar * stars.stars.size(), 128 * MiB);
+    return table.fine ? 64 * MiB : 128 * MiB + std::min(perStar * stars, 128 * MiB);
 }
 
 // Galaxies of so many stars in the field have their dense spaxels summed in coefficients; for smaller ones finding out
@@ -137,9 +139,9 @@ std::vector<std::uint8_t> coveredPixels(const WavelengthGrid& grid, const SspLib
 
 struct Observer::State {
     using TableKey = std::tuple<float, float, bool>;  // range of shifts, whether the galaxy is large
-    // What the galaxies of one view share.
+    // What the views of one redshift share, whatever the galaxy.
     struct View {
-        GalaxyReport report;  // what it says of the view alone
+        GalaxyReport report;  // what it says of the redshift alone
         SpaxelGrid grid;
         CubePlan plan;
         std::vector<std::pair<TableKey, KnotTable>> tables;  // newest last
@@ -150,25 +152,37 @@ struct Observer::State {
     const SspLibrary& library;
     const Cosmology& cosmology;
     const InstrumentTables& instrumentTables;
-    std::vector<std::optional<View>> views;
+    std::list<View> views;  // the last used first
     CubeWorkspace workspace;
     BinnedStars binned;  // memory
     std::mutex spareMutex;
     std::vector<Buffer<float>> spare;  // memory of cubes
 
     bool rubix() const { return config.compat == Compat::rubix; }
-    View makeView(std::size_t index) const;
-    const KnotTable& knotsOf(View&, const Projected&) const;
+    View& viewAt(double redshift);
+    View makeView(double redshift) const;
+    KnotTable& knotsOf(View&, float shiftMin, float shiftMax, std::uint64_t inside) const;
     KnotTable makeKnots(const View&, const TableKey&) const;
     Cube cubeOf(const View&);
 };
 
-Observer::State::View Observer::State::makeView(std::size_t index) const {
+Observer::State::View& Observer::State::viewAt(double redshift) {
+    constexpr std::size_t most = 16;  // each keeps masks, kernels and tables of knots
+    const auto known =
+        std::find_if(views.begin(), views.end(), [&](const View& v) { return v.report.redshift == redshift; });
+    if (known != views.end()) {
+        views.splice(views.begin(), views, known);
+    } else {
+        views.push_front(makeView(redshift));
+        if (views.size() > most) views.pop_back();
+    }
+    return views.front();
+}
+
+Observer::State::View Observer::State::makeView(double z) const {
     const Config& c = config;
-    const double z = c.views.at(index).redshift;
     View v;
     GalaxyReport& r = v.report;
-    r.view = narrow<int>(index);
     r.redshift = z;
     r.luminosityDistanceMpc = luminosityDistanceMpc(cosmology, z);
     r.angularDistanceMpc =
@@ -187,9 +201,9 @@ Observer::State::View Observer::State::makeView(std::size_t index) const {
     return v;
 }
 
-const KnotTable& Observer::State::knotsOf(View& v, const Projected& p) const {
-    const TableKey key{std::floor(p.shiftMin / shiftQuantum) * shiftQuantum,
-                       std::ceil(p.shiftMax / shiftQuantum) * shiftQuantum, p.inside >= coefficientsFrom};
+KnotTable& Observer::State::knotsOf(View& v, float shiftMin, float shiftMax, std::uint64_t inside) const {
+    const TableKey key{std::floor(shiftMin / shiftQuantum) * shiftQuantum,
+                       std::ceil(shiftMax / shiftQuantum) * shiftQuantum, inside >= coefficientsFrom};
     const auto known = std::find_if(v.tables.begin(), v.tables.end(), [&](const auto& t) { return t.first == key; });
     if (known != v.tables.end()) {
         std::rotate(known, known + 1, v.tables.end());
@@ -229,9 +243,7 @@ Cube Observer::State::cubeOf(const View& v) {
 
 Observer::Observer(Host exec, const Config& c, const SspLibrary& library, const Cosmology& cosmology,
                    const InstrumentTables& tables)
-    : state_(new State{exec, c, library, cosmology, tables, {}, {}, {}, {}, {}}) {
-    state_->views.resize(c.views.size());
-}
+    : state_(new State{exec, c, library, cosmology, tables, {}, {}, {}, {}, {}}) {}
 Observer::~Observer() = default;
 
 void Observer::recycle(GalaxyCube&& cube) {
@@ -241,28 +253,39 @@ void Observer::recycle(GalaxyCube&& cube) {
         if (!c->data.empty() && state_->spare.size() < most) state_->spare.push_back(std::move(c->data));
 }
 
-GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t viewIndex) {
+GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t view, const Comm& comm) {
+    const Config& c = state_->config;
+    return observe(stars, input, view, {c.noise ? c.noise->seed : 0, narrow<std::uint32_t>(view)}, comm);
+}
+
+GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t viewIndex, const NoiseKey& noise,
+                             const Comm& comm) {
     const auto begin = std::chrono::steady_clock::now();
+    Team team(comm);
     const Config& c = state_->config;
     const Host exec = state_->exec;
     const ViewConfig& view = c.views.at(viewIndex);
-    std::optional<State::View>& known = state_->views.at(viewIndex);
-    if (!known) known = state_->makeView(viewIndex);
-    State::View& v = *known;
+    State::View& v = state_->viewAt(view.redshift);
     const Optics& optics = v.plan.optics;
     const std::size_t n = v.grid.n;
 
     GalaxyCube g;
     g.report = v.report;
     g.report.subhalo = input.subhalo.id;
-    g.report.nStars = stars.size();
-    g.report.nWind = stars.windRows.size();
+    g.report.view = narrow<int>(noise.view);
+    g.report.nStars = team.total(stars.size());
+    g.report.nWind = team.total(stars.windRows.size());
     g.wavelength = optics.grid();
     g.grid = v.grid;
     g.unit = v.plan.fluxUnit + " Angstrom-1";
 
-    const GalaxyFrame f =
-        timed("frame", [&] { return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view); });
+    const GalaxyFrame f = timed("frame", [&] {
+        try {
+            return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather());
+        } catch (const Error& e) {
+            throw Unobservable(e.what(), e.where());
+        }
+    });
     g.report.rotation = f.rotation;
     g.report.centre = f.centre;
     g.report.systemicVelocity = f.velocity;
@@ -271,28 +294,40 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     const Doppler doppler = state_->rubix() ? Doppler::exponential : c.spectra.doppler;
     Projected projected = timed("project", [&] { return project(exec, stars, f, input.boxSize, padded, doppler); });
     if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
-    if (!anyInMask(projected, v.plan.mask, n, optics.pad()))
-        throw EmptyField(fmt::format(
-            "subhalo {}: none of its {} stars lies in the field of view ({} arcsec = {:.3g} kpc at "
-            "redshift {})",
-            input.subhalo.id, stars.size(), c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec, view.redshift));
+    if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad())))
+        throw EmptyField(
+            fmt::format("subhalo {}: none of its {} stars lies in the field of view ({} arcsec = {:.3g} kpc at "
+                        "redshift {})",
+                        input.subhalo.id, g.report.nStars, c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec,
+                        view.redshift));
 
-    const KnotTable& table = state_->knotsOf(v, projected);
+    team.combineShifts(projected);
+    const std::uint64_t inside = team.total(projected.inside);
+    KnotTable& table = state_->knotsOf(v, projected.shiftMin, projected.shiftMax, inside);
+    team.agree(table);
     BinnedStars& binned = state_->binned;
-    timed("bin", [&] { binned = bin(exec, stars, projected, padded.n * padded.n, table, std::move(binned.stars)); });
-    projected = {};  // its memory is wanted below
-    MapResult m = timed("maps", [&] {
-        return maps(exec, binned, table, doppler, view.redshift, g.wavelength, n, optics.pad(), v.plan.mask);
+    timed("bin", [&] {
+        binned =
+            team.shareSpaxels(exec, order(exec, stars, projected, padded.n * padded.n, table, std::move(binned.stars)));
+        settle(exec, binned, table);
     });
-    g.maps = std::move(m.maps);
-    g.report.nStarsInField = m.stars;
-    g.report.massInField = m.mass;
-    g.report.luminosityInBand = m.luminosity;
-    g.report.nClampedAge = m.clampedAge;
-    g.report.nClampedMetallicity = m.clampedMetallicity;
-    g.report.massClamped = m.clampedMass;
+    projected = {};  // its memory is wanted below
+    timed("maps", [&] {
+        MapResult m = maps(exec, binned, table, doppler, view.redshift, g.wavelength, n, optics.pad(),
+                           team.mine(n, optics.pad(), v.plan.mask));
+        team.collectMaps(n, optics.pad(), m);
+        const SpaxelSums total = m.total();
+        g.report.nStarsInField = total.stars;
+        g.report.massInField = total.mass;
+        g.report.luminosityInBand = total.light;
+        g.report.nClampedAge = total.clampedAge;
+        g.report.nClampedMetallicity = total.clampedMetallicity;
+        g.report.massClamped = total.clampedMass;
+        g.maps = std::move(m.maps);
+    });
 
-    const std::vector<std::uint32_t> lit = keepLit(binned);
+    keepLit(binned);
+    const std::vector<std::uint32_t> lit = team.collectLit(binned.spaxel);
     std::optional<Accumulator> accumulator;
     if (!state_->rubix()) timed("accumulate", [&] { accumulator.emplace(exec, binned, table); });
     const auto accumulateBlock = [&](std::ptrdiff_t from, std::size_t count, float* out, std::size_t stride) {
@@ -301,16 +336,25 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
             accumulateRubix(exec, binned, state_->library, view.redshift, g.wavelength, out + optics.wings(), stride);
         else
             (*accumulator)(g.wavelength.window(from, count), v.plan.scale, out, stride);
+        team.collectSpectra(out, stride, out);
     };
-    g.flux = state_->cubeOf(v);
     // RUBIX's rescaling needs whole spectra.
-    g.maps.push_back(makeCube(exec, v.plan, lit, blockBytes(c, table, binned), state_->rubix(), accumulateBlock,
-                              state_->workspace, g.flux));
+    const SpectraBlocks blocks(optics, lit.size(), blockBytes(c, table, inside), state_->rubix());
+    if (!team.owner()) {
+        blocks.forEach(binned.spaxel.size(), accumulateBlock, state_->workspace,
+                       [](std::size_t, std::size_t, float*) {});
+        g.maps.clear();
+        return g;
+    }
+    g.flux = state_->cubeOf(v);
+    g.maps.push_back(makeCube(exec, v.plan, lit, blocks, accumulateBlock, state_->workspace, g.flux));
 
     if (c.noise) {
         const StageTimer timer("noise");
         g.variance = state_->cubeOf(v);
-        addNoise(exec, *c.noise, g.wavelength, g.grid, input.subhalo.id, std::uint32_t(viewIndex), g.flux, g.variance);
+        NoiseConfig config = *c.noise;
+        config.seed = noise.seed;
+        addNoise(exec, config, g.wavelength, g.grid, input.subhalo.id, noise.view, g.flux, g.variance);
     }
     g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return g;

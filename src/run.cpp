@@ -2,26 +2,23 @@
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <chrono>
-#include <cmath>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
-#include <optional>
+#include <new>
 
+#include "deal.hpp"
+#include "observers.hpp"
 #include "progress.hpp"
 #include "run_galaxy.hpp"
 #include "run_io.hpp"
+#include "run_output.hpp"
 #include "run_plan.hpp"
 #include "run_reports.hpp"
 #include "stop.hpp"
 #include "tessera/comm/comm.hpp"
-#include "tessera/core/version.hpp"
-#include "tessera/io/cube_file.hpp"
-#include "tessera/io/fits.hpp"
 
 namespace tessera {
 
@@ -41,121 +38,91 @@ void setUpLog(const Comm& world, const RunOptions& options) {
     spdlog::set_default_logger(log);
 }
 
-// One cube file of all ranks: they take turns.
-class SharedFile {
-public:
-    SharedFile(const Comm& world, const std::string& path, const CubeFileHeader& header) : world_(world) {
-        if (world.rank() == 0) writer_.emplace(path, header);
-        std::uint64_t pid = world.rank() == 0 ? std::uint64_t(getpid()) : 0;
-        world.sum(&pid, 1);
-        if (world.rank() != 0)
-            writer_.emplace(CubeFileWriter::join(path, header, long(pid)));
-        else if (world.size() > 1)
-            writer_->suspend();
-    }
-
-    // Writes with f(writer) where there is something to write. A call of every rank: ranks take turns, and a rank alone
-    // writes behind.
-    template <class F>
-    void write(RunIo& io, bool mine, F f) {
-        if (world_.size() == 1) {
-            if (mine) io.behind([this, f = std::move(f)] { f(*writer_); });
-            return;
-        }
-        for (int turn = 0; turn < world_.size(); ++turn) {
-            if (mine && turn == world_.rank())
-                io.now([&] {
-                    writer_->resume();
-                    f(*writer_);
-                    writer_->suspend();
-                });
-            world_.barrier();
-        }
-    }
-
-    void finish(const std::vector<GalaxyReport>& catalogue) {
-        if (world_.rank() == 0) {
-            if (world_.size() > 1) writer_->resume();
-            writer_->finish(catalogue);
-        }
-        world_.barrier();
-    }
-
-private:
-    const Comm& world_;
-    std::optional<CubeFileWriter> writer_;
-};
-
-// Whether there is a file as this run would write it. A call of every rank: rank 0 looks.
-bool isComplete(const Comm& world, const std::string& path, const CubeFileHeader& header) {
-    std::uint64_t complete = 0;
-    if (world.rank() == 0)
-        if (const auto there = headerOfComplete(path))
-            complete = there->shard == header.shard && differenceOf(*there, header).empty();
-    world.sum(&complete, 1);
-    return complete != 0;
-}
-
-FitsOptions fitsOptions(const Config& c) {
-    FitsOptions o;
-    o.medium = c.telescope.medium;
-    o.telescope = c.telescope.name;
-    o.version = version();
-    const WavelengthGrid grid = c.telescope.wavelengths();
-    const double middle = grid.centre(0.5 * double(grid.size - 1));
-    if (c.psf && c.psf->sigmaSpaxels > 0) {
-        o.psfFwhmArcsec = c.psf->sigmaSpaxels * units::fwhm_per_sigma * c.telescope.spaxel;
-    } else if (c.psf && c.psf->kind != PsfKind::fits) {
-        o.psfFwhmArcsec = c.psf->fwhm;
-        if (c.psf->power != 0) o.psfFwhmArcsec *= std::pow(middle / c.psf->referenceWavelength, c.psf->power);
-    }
-    if (c.lsf && c.lsf->fwhm) o.lsfFwhm = *c.lsf->fwhm;
-    if (c.lsf && c.lsf->sigma) o.lsfFwhm = *c.lsf->sigma * units::fwhm_per_sigma;
-    if (c.lsf && c.lsf->resolution) o.lsfFwhm = middle / *c.lsf->resolution;
-    return o;
-}
-
 // A row of the catalogue for a galaxy that is not observed.
-GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, std::size_t view, const std::string& status) {
+GalaxyReport skippedReport(const Setup& setup, const Galaxy& g, const Observation& o, const std::string& status) {
     GalaxyReport r;
     r.subhalo = g.input.subhalo.id;
-    r.view = int(view);
-    r.redshift = plan.config.views[view].redshift;
-    r.luminosityDistanceMpc = luminosityDistanceMpc(plan.cosmology, r.redshift);
-    r.angularDistanceMpc = angularDistanceMpc(plan.cosmology, r.redshift);
-    r.kpcPerArcsec = kpcPerArcsec(plan.cosmology, r.redshift);
-    r.spaxelArcsec = plan.config.telescope.spaxel;
-    r.nStars = g.stars.size() > 0 ? g.stars.size() : g.input.subhalo.stars.count;
-    r.nWind = g.stars.windRows.size();
+    r.view = int(o.noise.view);
+    r.redshift = setup.config.views[o.view].redshift;
+    r.luminosityDistanceMpc = luminosityDistanceMpc(setup.cosmology, r.redshift);
+    r.angularDistanceMpc = angularDistanceMpc(setup.cosmology, r.redshift);
+    r.kpcPerArcsec = kpcPerArcsec(setup.cosmology, r.redshift);
+    r.spaxelArcsec = setup.config.telescope.spaxel;
+    r.nStars = g.nStars > 0 ? g.nStars : g.input.subhalo.stars.count;
+    r.nWind = g.nWind;
     r.centre = g.input.centre;
     r.status = status;
     return r;
 }
 
-// The cube's memory goes back to the observer when it has been written, from whichever thread that is.
-std::shared_ptr<const GalaxyCube> observeView(Observer& observer, const RunPlan& plan, const Galaxy& g,
-                                              std::size_t view, RowOfRun& row) {
-    if (!g.skipped.empty()) {
-        row.report = skippedReport(plan, g, view, g.skipped);
-        return {};
-    }
+// The cube on the owner of the galaxy, the first rank of the communicator; elsewhere an empty one. None where it cannot be
+// observed: the row says why.
+std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPlan& plan, const Galaxy& g,
+                                              const Observation& o, const Comm& comm, bool strict, RowOfRun& row) {
+    std::string status = g.skipped;
+    const auto fault = [&](const Error& e) {
+        if (strict || e.exitCode() == ExitCode::usage)
+            throw Error(fmt::format("subhalo {}, view {}: {}", g.input.subhalo.id, o.noise.view, e.what()), e.where());
+        status = failedStatus(g.input.subhalo, e.what());
+    };
     try {
-        const std::shared_ptr<const GalaxyCube> cube(new GalaxyCube(observer.observe(g.stars, g.input, view)),
-                                                     [&observer](GalaxyCube* c) {
-                                                         observer.recycle(std::move(*c));
-                                                         delete c;
-                                                     });
-        row.report = cube->report;
-        spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {:.2f} s", cube->report.subhalo, view,
-                     cube->report.nStarsInField, cube->report.nStars, cube->report.seconds);
-        return cube;
+        if (status.empty()) {
+            const std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm);
+            row.report = cube->report;
+            if (comm.rank() == 0)
+                spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {} ranks, {:.2f} s",
+                             cube->report.subhalo, cube->report.view, cube->report.nStarsInField, cube->report.nStars,
+                             comm.size(), cube->report.seconds);
+            return cube;
+        }
     } catch (const EmptyField& e) {
-        if (plan.named) throw;
-        row.report = skippedReport(plan, g, view, "skipped: no stars in the field");
-        return {};
+        if (plan.named)
+            fault(e);
+        else
+            status = "skipped: no stars in the field";
+    } catch (const Unobservable& e) {
+        fault(e);
     } catch (const Error& e) {
-        throw Error(fmt::format("subhalo {}, view {}: {}", g.input.subhalo.id, view, e.what()), e.where());
+        if (comm.size() > 1) throw;  // the others wait for this rank
+        fault(e);
+    } catch (const std::bad_alloc&) {
+        if (strict || comm.size() > 1) throw;
+        status = failedStatus(g.input.subhalo, outOfMemory);
     }
+    row.report = skippedReport(plan.setupOf(o), g, o, status);
+    return {};
+}
+
+// What this rank has of the galaxies that are still to be done.
+std::vector<Share> sharesOf(const RunPlan& plan, const RunOutput& output, const Comm& world) {
+    std::vector<std::size_t> places;
+    std::vector<DealtGalaxy> galaxies;
+    for (std::size_t place = 0; place < plan.galaxies.size(); ++place) {
+        if (output.done(place)) continue;
+        places.push_back(place);
+        galaxies.push_back(plan.costOf(place));
+    }
+    auto shares = deal(galaxies, world.size(), plan.config.resources.splitFrom);
+    std::vector<Share> mine = std::move(shares[std::size_t(world.rank())]);
+    for (Share& s : mine) s.galaxy = places[s.galaxy];
+    return mine;
+}
+
+// What all ranks have done together.
+struct Tally {
+    std::uint64_t rows = 0, cubes = 0, failed = 0;
+};
+
+Tally tallied(const Comm& world, const std::vector<RowOfRun>& all) {
+    Tally t;
+    for (const RowOfRun& row : all) {
+        ++t.rows;
+        t.cubes += row.report.status == "ok";
+        t.failed += row.report.status.starts_with("failed");
+    }
+    std::uint64_t values[] = {t.rows, t.cubes, t.failed};
+    world.sum(values, 3);
+    return {values[0], values[1], values[2]};
 }
 
 }  // namespace
@@ -174,63 +141,78 @@ ExitCode run(const Config& config, const RunOptions& options) {
         return ExitCode::ok;
     }
 
-    const CubeFileHeader header = headerOf(plan, world.size());
-    if (plan.shards > 1 && !options.overwrite && isComplete(world, plan.output, header)) {
+    RunOutput output(world, plan, options);
+    if (output.complete()) {
         if (world.rank() == 0 && !options.quiet)
-            fmt::print("{}: shard {} of {} is complete already (--overwrite observes it again)\n", plan.output,
-                       plan.shard, plan.shards);
+            fmt::print("{}:{} is complete already (--overwrite observes it again)\n", plan.output,
+                       plan.shards > 1 ? fmt::format(" shard {} of {}", plan.shard, plan.shards) : "");
         return ExitCode::ok;
     }
-    SharedFile file(world, plan.output, header);
 
-    const std::size_t views = plan.config.views.size(), galaxies = plan.galaxies.size();
-    const std::size_t ranks = std::size_t(world.size()), rounds = (galaxies + ranks - 1) / ranks;
-    std::vector<RowOfRun> rows;
-    Observer observer(Host{plan.config.resources.threads}, plan.config, plan.library, plan.cosmology, plan.tables);
+    const std::vector<Share> shares = sharesOf(plan, output, world);
+    Observers observers(plan);
+    std::uint64_t rowsRead = 0;
     {
-        Progress progress(galaxies * views, "cubes", options.progress && !options.quiet && world.rank() == 0);
-        RunIo io(plan, world);
-        bool stopped = stop.asked(world);
-        for (std::size_t round = 0; round < rounds && !stopped; ++round) {
-            const std::size_t mine = round * ranks + std::size_t(world.rank());
-            std::optional<Galaxy> galaxy;
-            if (mine < galaxies) galaxy = io.nextGalaxy();
-            for (std::size_t view = 0; view < views && !stopped; ++view) {
-                std::shared_ptr<const GalaxyCube> cube;
-                if (galaxy) {
-                    RowOfRun& row = rows.emplace_back();
-                    row.place = mine * views + view;
-                    row.mass = galaxy->mass;
-                    cube = observeView(observer, plan, *galaxy, view, row);
+        const std::size_t total = plan.observations.size() - output.takenOverRows();
+        Progress progress(total, "cubes", options.progress && !options.quiet && world.rank() == 0);
+        RunIo io(plan, shares, world.size(), options.strict);
+        std::size_t cubes = 0;
+        bool stopped = false;
+        for (std::size_t i = 0; i < shares.size(); ++i) {
+            const Comm comm = world.range(shares[i].firstRank, shares[i].lastRank);
+            // Ranks that share a galaxy must agree: a rank that stops still has to tell those of its other galaxies.
+            std::uint64_t stops = stopped || stop.asked();
+            comm.sum(&stops, 1);
+            stopped = stops > 0;
+            if (stopped) continue;
+            Galaxy galaxy = io.nextGalaxy();
+            rowsRead += galaxy.rows;
+            completeGalaxy(galaxy, plan, comm, options.strict);
+            const auto observations = plan.observationsOf(shares[i].galaxy);
+            std::vector<RowOfRun> rows;
+            for (const Observation& o : observations) {
+                if (!rows.empty() && comm.size() == 1 && stop.asked()) break;
+                RowOfRun& row = rows.emplace_back();
+                row.place = o.place;
+                row.mass = galaxy.mass;
+                if (auto cube = observeView(observers, plan, galaxy, o, comm, options.strict, row);
+                    cube && comm.rank() == 0) {
+                    output.write(io, plan.setupOf(o), std::move(cube));
+                    ++cubes;
                 }
-                file.write(io, cube != nullptr, [&plan, view, cube](CubeFileWriter& writer) {
-                    writer.write(*cube);
-                    if (plan.config.output.fits)
-                        writeFits(plan.fitsPath(cube->report.subhalo, view), *cube, fitsOptions(plan.config));
-                });
-                const std::size_t inRound = std::min(ranks, galaxies - round * ranks);
-                const std::size_t done = round * ranks * views + (view + 1) * inRound;
-                if (done == galaxies * views) io.finish();
-                progress.update(done);
-                stopped = done < galaxies * views && stop.asked(world);
+                // The others are about as far.
+                const double done =
+                    (double(i) + double(rows.size()) / double(observations.size())) / double(shares.size());
+                if (done < 1) progress.update(std::size_t(double(total) * done));
             }
+            if (rows.size() == observations.size() && comm.rank() == 0) output.endOfGalaxy(io, rows);
         }
-        io.finish();
+        output.close(io);
+        if (cubes > 0) progress.update(total);  // else an error is all there is to say
     }
-    rows = gatherRows(world, rows);
-    if (!stop.reason().empty()) {
-        if (world.rank() == 0) spdlog::warn("{}", stoppedEarly(plan, rows, stop.reason()));
+    const std::vector<RowOfRun> rows = output.gather();
+    const Tally tally = tallied(world, rows);
+    const std::string reason = stop.reason(world);
+    std::array<std::uint64_t, 2> volume{rowsRead, Comm::bytesMoved()};
+    world.sum(volume.data(), volume.size());
+    if (tally.rows < plan.observations.size()) {
+        output.keep();
+        if (world.rank() == 0) spdlog::warn("{}", stoppedEarly(plan, rows, reason));
         return ExitCode::resumable;
     }
-    std::vector<GalaxyReport> catalogue;
-    for (const RowOfRun& row : rows) catalogue.push_back(row.report);
-    file.finish(catalogue);
-
-    if (world.rank() == 0 && !options.quiet) {
-        const double seconds = std::chrono::duration<double>(StopRequest::Clock::now() - begin).count();
-        fmt::print("{}", summary(plan, rows, seconds));
+    const bool nothing = tally.cubes == 0 && tally.failed > 0;
+    if (nothing && plan.shards == 1) {
+        output.discard();
+        if (world.rank() == 0) spdlog::error("no cube was made, and no file written: {}", failures(plan, rows));
+        return ExitCode::failed;
     }
-    return ExitCode::ok;
+    output.finish(rows);
+    if (world.rank() == 0) {
+        if (tally.failed > 0) spdlog::warn("{}", failures(plan, rows));
+        const double seconds = std::chrono::duration<double>(StopRequest::Clock::now() - begin).count();
+        if (!options.quiet) fmt::print("{}", summary(plan, rows, {seconds, output.takenOver(), volume[0], volume[1]}));
+    }
+    return nothing ? ExitCode::failed : ExitCode::ok;
 }
 
 }  // namespace tessera

@@ -17,19 +17,19 @@ double defaultMemory(int ranks) {
     return 0.5 * double(pages) * double(bytes) / ranks;
 }
 
-bool mayOverlap(const RunPlan& plan, const Comm& world) {
+bool mayOverlap(const RunPlan& plan, int ranks) {
     const std::uint64_t given = plan.config.resources.memoryPerRank;
-    const double allowed = given > 0 ? double(given) : defaultMemory(world.size());
+    const double allowed = given > 0 ? double(given) : defaultMemory(ranks);
     return plan.memoryBytes() + plan.overlapBytes() <= allowed;
 }
 
 }  // namespace
 
-RunIo::RunIo(const RunPlan& plan, const Comm& world)
+RunIo::RunIo(const RunPlan& plan, std::vector<Share> shares, int ranks, bool strict)
     : plan_(plan),
-      place_(std::size_t(world.rank())),
-      stride_(std::size_t(world.size())),
-      overlap_(mayOverlap(plan, world)),
+      shares_(std::move(shares)),
+      strict_(strict),
+      overlap_(mayOverlap(plan, ranks)),
       thread_([this, threads = plan.config.resources.threads] { work(threads); }) {}
 
 RunIo::~RunIo() {
@@ -75,15 +75,16 @@ std::future<Result> RunIo::request(std::function<Result()> action) {
 }
 
 std::future<Galaxy> RunIo::requestGalaxy() {
-    const Subhalo& subhalo = plan_.galaxies.at(std::exchange(place_, place_ + stride_));
-    return request<Galaxy>([this, &subhalo] { return readGalaxy(plan_, subhalo); });
+    const Share& share = shares_.at(next_++);
+    return request<Galaxy>([this, &share] { return readGalaxy(plan_, share, strict_); });
 }
 
 Galaxy RunIo::nextGalaxy() {
     std::future<Galaxy> reading = ahead_.valid() ? std::move(ahead_) : requestGalaxy();
     reading.wait();
     // An error of the galaxy before comes first, as it would without reading ahead.
-    if (behind_.valid() && behind_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) behind_.get();
+    while (!behind_.empty() && behind_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready)
+        popBehind();
     Galaxy galaxy = [&] {
         try {
             return reading.get();
@@ -92,23 +93,28 @@ Galaxy RunIo::nextGalaxy() {
             throw;
         }
     }();
-    if (overlap_ && place_ < plan_.galaxies.size()) ahead_ = requestGalaxy();
+    if (overlap_ && next_ < shares_.size()) ahead_ = requestGalaxy();
     return galaxy;
-}
-
-void RunIo::now(std::function<void()> write) {
-    finish();
-    request<void>(std::move(write)).get();
 }
 
 void RunIo::behind(std::function<void()> write) {
     finish();
-    behind_ = request<void>(std::move(write));
+    then(std::move(write));
+}
+
+void RunIo::then(std::function<void()> write) {
+    behind_.push_back(request<void>(std::move(write)));
     if (!overlap_) finish();
 }
 
+void RunIo::popBehind() {
+    std::future<void> first = std::move(behind_.front());
+    behind_.pop_front();
+    first.get();
+}
+
 void RunIo::finish() {
-    if (behind_.valid()) behind_.get();
+    while (!behind_.empty()) popBehind();
 }
 
 }  // namespace tessera

@@ -12,25 +12,26 @@
 #include <future>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "run_galaxy.hpp"
-#include "tessera/comm/comm.hpp"
 
 namespace tessera {
 
 class RunIo {
 public:
-    RunIo(const RunPlan&, const Comm& world);
+    // Reads these shares. strict: what cannot be read is an error; else it comes without stars and says why.
+    RunIo(const RunPlan&, std::vector<Share>, int ranks, bool strict);
     ~RunIo();  // what has begun is completed, what has not is dropped
     RunIo(const RunIo&) = delete;
     RunIo& operator=(const RunIo&) = delete;
 
-    // The galaxies that are this rank's, one after the other. Throws what reading or, before it, writing threw.
+    // The galaxies one after the other. Throws what reading or, before it, writing threw.
     Galaxy nextGalaxy();
-    // Writes and returns. Throws what it threw.
-    void now(std::function<void()> write);
-    // Returns when the write before is done, whose error it throws.
+    // Returns when the writes before are done, whose error it throws.
     void behind(std::function<void()> write);
+    // Returns at once; for what needs no memory to speak of.
+    void then(std::function<void()> write);
     // Returns when all is written.
     void finish();
 
@@ -38,13 +39,15 @@ private:
     template <class Result>
     std::future<Result> request(std::function<Result()>);
     std::future<Galaxy> requestGalaxy();
+    void popBehind();
     void work(int threads);
 
     const RunPlan& plan_;
-    std::size_t place_, stride_;  // of the next galaxy to be read, from one to the next
-    bool overlap_;
+    std::vector<Share> shares_;
+    std::size_t next_ = 0;  // of shares_, to be read
+    bool strict_, overlap_;
     std::future<Galaxy> ahead_;
-    std::future<void> behind_;
+    std::deque<std::future<void>> behind_;
 
     std::mutex mutex_;
     std::condition_variable changed_;

@@ -8,13 +8,12 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 
 #include "io/sha256.hpp"
 #include "progress.hpp"
 #include "tessera/core/version.hpp"
 #include "tessera/io/cube_merge.hpp"
-#include "tessera/io/templates.hpp"
-#include "tessera/stages.hpp"
 
 namespace tessera {
 
@@ -77,37 +76,30 @@ std::string fingerprint(const RunPlan& plan) {
 
 void keepShard(RunPlan& plan) {
     if (plan.shards <= 1) return;
+    const auto keep = [](auto& all, std::size_t from, std::size_t to) {
+        all = {std::make_move_iterator(all.begin() + std::ptrdiff_t(from)),
+               std::make_move_iterator(all.begin() + std::ptrdiff_t(to))};
+    };
     const std::size_t n = plan.galaxies.size();
-    const auto from = plan.galaxies.begin() + std::ptrdiff_t(n * plan.shard / plan.shards);
-    const auto to = plan.galaxies.begin() + std::ptrdiff_t(n * (plan.shard + 1) / plan.shards);
-    plan.galaxies = {from, to};
+    const std::size_t from = n * plan.shard / plan.shards, to = n * (plan.shard + 1) / plan.shards;
+    const std::size_t first = plan.firstObservation[from];
+    keep(plan.observations, first, plan.firstObservation[to]);
+    keep(plan.firstObservation, from, to + 1);
+    for (std::size_t& o : plan.firstObservation) o -= first;
+    keep(plan.galaxies, from, to);
 }
 
-// How the library's resolution and the line spread asked for go together.
-void noteResolution(RunPlan& plan) {
-    const Config& c = plan.config;
-    const SspLibrary& l = plan.library;
-    if (!c.lsf || !c.lsf->subtractLibrary || c.compat == Compat::rubix) return;
-    const WavelengthGrid grid = c.telescope.wavelengths();
-    for (const ViewConfig& view : c.views) {
-        if (l.fwhm.empty()) {
-            const double middle = grid.centre(0.5 * double(grid.size - 1)) / (1 + view.redshift);
-            auto above = std::upper_bound(l.wavelength.begin(), l.wavelength.end(), middle);
-            if (above == l.wavelength.begin() || above == l.wavelength.end()) continue;
-            plan.notes.push_back(
-                fmt::format("library {} states no resolution, so lsf is applied in full; its samples are "
-                            "{:.3g} Angstrom apart at {:.0f} Angstrom",
-                            l.name, *above - *(above - 1), middle));
-            return;  // alike for every view
-        }
-        const LineWidthTable* table = plan.tables.lineWidths ? &*plan.tables.lineWidths : nullptr;
-        const double coarser = makeLsf(*c.lsf, table, grid, l, view.redshift).coarserFraction;
-        if (coarser > 0)
-            plan.notes.push_back(
-                fmt::format("library {} is coarser than the instrument at {:.0f} % of the wavelengths "
-                            "at redshift {}: no line spread is added there",
-                            l.name, 100 * coarser, view.redshift));
+// Every galaxy in every view of the configuration.
+void listObservations(RunPlan& plan) {
+    const std::size_t views = plan.config.views.size();
+    const std::uint64_t seed = plan.config.noise ? plan.config.noise->seed : 0;
+    plan.observations.reserve(plan.galaxies.size() * views);
+    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) {
+        plan.firstObservation.push_back(plan.observations.size());
+        for (std::size_t v = 0; v < views; ++v)
+            plan.observations.push_back({0, v, {seed, narrow<std::uint32_t>(v)}, plan.observations.size()});
     }
+    plan.firstObservation.push_back(plan.observations.size());
 }
 
 }  // namespace
@@ -119,18 +111,17 @@ RunPlan makePlan(const Config& config, const RunOptions& options) {
     plan.shards = options.shards;
     plan.output = plan.shards > 1 ? shardPath(config.output.path, plan.shard) : config.output.path;
     checkWritable(plan.output);
-    plan.tables = loadInstrumentTables(config);
-    plan.library = loadSsp(config.ssp.library);
-    for (std::size_t v = 0; v < config.views.size(); ++v) {
-        // A view's fault is told once, before any particle is read; observe() would find it again.
-        coveredPixels(config.telescope.wavelengths(), plan.library, config.views[v].redshift, config.spectra.outside);
-    }
     plan.snapshot = Snapshot::open(config.snapshot.path, config.snapshot.format, config.snapshot.number);
-    plan.cosmology = cosmologyOf(config.cosmology, plan.snapshot->info());
+    SetupMaker setups(plan.snapshot->info());
+    plan.setups.push_back(setups.make(config));
     chooseGalaxies(plan);
     plan.galaxiesSha256 = fingerprint(plan);
+    listObservations(plan);
     keepShard(plan);
-    noteResolution(plan);
+    for (const Setup& setup : plan.setups)
+        for (std::string& note : resolutionNotes(setup))
+            if (std::find(plan.notes.begin(), plan.notes.end(), note) == plan.notes.end())
+                plan.notes.push_back(std::move(note));
     return plan;
 }
 
@@ -139,7 +130,7 @@ CubeFileHeader headerOf(const RunPlan& plan, int ranks) {
     header.version = version();
     header.commit = commit();
     header.config = dumpConfig(plan.config);
-    header.sspSha256 = plan.library.sha256;
+    header.sspSha256 = plan.setups.front().library->sha256;
     header.snapshot = plan.snapshot->info().path;
     header.galaxiesSha256 = plan.galaxiesSha256;
     header.backend = "cpu";
@@ -151,13 +142,32 @@ CubeFileHeader headerOf(const RunPlan& plan, int ranks) {
     return header;
 }
 
+std::span<const Observation> RunPlan::observationsOf(std::size_t galaxy) const {
+    const std::size_t first = firstObservation.at(galaxy);
+    return {observations.data() + first, firstObservation.at(galaxy + 1) - first};
+}
+
+DealtGalaxy RunPlan::costOf(std::size_t galaxy) const {
+    constexpr double perStar = 60e-9, perVoxel = 4e-9, perCube = 5e-3;
+    DealtGalaxy g;
+    g.rows = galaxies.at(galaxy).stars.count;
+    for (const Observation& o : observationsOf(galaxy)) {
+        g.perRow += perStar;
+        g.fixed += perCube + perVoxel * setupOf(o).cubeBytes() / sizeof(float);
+    }
+    return g;
+}
+
 double RunPlan::cubeBytes() const {
-    const double n = double(config.telescope.spaxels());
-    return n * n * double(config.telescope.wavelengths().size) * sizeof(float) * (config.noise ? 2 : 1);
+    double most = 0;
+    for (const Setup& setup : setups) most = std::max(most, setup.cubeBytes());
+    return most;
 }
 
 double RunPlan::outputBytes() const {
-    return cubeBytes() * double(galaxies.size()) * double(config.views.size());
+    double sum = 0;
+    for (const Observation& o : observations) sum += setupOf(o).cubeBytes();
+    return sum;
 }
 
 namespace {
@@ -177,13 +187,13 @@ double RunPlan::memoryBytes() const {
 
 double RunPlan::overlapBytes() const {
     constexpr double perStar = 56;  // [byte] as read
-    if (galaxies.size() * config.views.size() < 2) return 0;
+    if (observations.size() < 2) return 0;
     return cubeBytes() + (galaxies.size() > 1 ? perStar * mostStars(galaxies) : 0);
 }
 
 std::string RunPlan::fitsPath(std::int64_t subhalo, std::size_t view) const {
     const fs::path p(config.output.path);
-    const std::string mark = config.views.size() > 1 && view > 0 ? fmt::format("_view{}", view) : std::string();
+    const std::string mark = view > 0 ? fmt::format("_view{}", view) : std::string();
     return (p.parent_path() / fmt::format("{}_{}{}.fits", p.stem().string(), subhalo, mark)).string();
 }
 
@@ -191,6 +201,7 @@ std::string describe(const RunPlan& plan) {
     const Config& c = plan.config;
     const SnapshotInfo& info = plan.snapshot->info();
     const WavelengthGrid grid = c.telescope.wavelengths();
+    const SspLibrary& library = *plan.setups.front().library;
     std::string text = fmt::format("snapshot:   {} ({}), {} star particles, redshift {:.4g}\n", info.path, info.format,
                                    info.numStars, info.redshift);
     constexpr std::size_t shown = 8;
@@ -205,8 +216,8 @@ std::string describe(const RunPlan& plan) {
     text += fmt::format("views:      {}\n", c.views.size());
     text += fmt::format("telescope:  {}, {:g} arcsec, {:.2f} to {:.2f} Angstrom\n", c.telescope.name, c.telescope.fov,
                         grid.centre(0), grid.centre(double(grid.size - 1)));
-    text += fmt::format("library:    {}, {} ages x {} metallicities x {} wavelengths\n", plan.library.name,
-                        plan.library.nAge(), plan.library.nZ(), plan.library.nLambda());
+    text += fmt::format("library:    {}, {} ages x {} metallicities x {} wavelengths\n", library.name, library.nAge(),
+                        library.nZ(), library.nLambda());
     text += fmt::format("cube:       {0} x {0} x {1}{2}, {3}\n", c.telescope.spaxels(), grid.size,
                         c.noise ? " with variance" : "", bytesText(plan.cubeBytes()));
     text += fmt::format("output:     {}, {} before compression{}\n", plan.output, bytesText(plan.outputBytes()),

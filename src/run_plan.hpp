@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "deal.hpp"
+#include "setup.hpp"
 #include "tessera/io/cube_file.hpp"
 #include "tessera/io/snapshot.hpp"
 #include "tessera/model/config.hpp"
@@ -18,18 +21,24 @@ struct RunPlan {
     Config config;
     std::string output;  // the cube file: output.path, of a shard with its mark
     unsigned shard = 0, shards = 1;
-    SspLibrary library;
-    InstrumentTables tables;
     std::unique_ptr<Snapshot> snapshot;
-    Cosmology cosmology;
-    std::vector<Subhalo> galaxies;  // of this shard, in the order of the configuration
-    bool named = false;             // the configuration names them: one that cannot be observed is an error
-    std::string galaxiesSha256;     // of what the snapshot's catalogue says of the galaxies of all shards
-    std::uint64_t tooFewStars = 0;  // where it does not: subhalos left out for it
+    std::vector<Setup> setups;
+    std::vector<Subhalo> galaxies;  // of this shard, in the order in which they are read
+    std::vector<Observation> observations;
+    std::vector<std::size_t> firstObservation;  // of each galaxy, and their number at the end
+    bool named = false;                         // galaxies are named: one that cannot be observed is an error
+    std::string galaxiesSha256;                 // of what the snapshot's catalogue says of the galaxies of all shards
+    std::uint64_t tooFewStars = 0;              // where it does not: subhalos left out for it
     std::uint64_t notCosmological = 0;
     std::vector<std::string> notes;  // what the user should know of the input: shown by --dry-run and at the run's end
 
-    double cubeBytes() const;    // of one cube in memory, its variance included
+    // The cubes to be made of a galaxy, in the order of their numbers.
+    std::span<const Observation> observationsOf(std::size_t galaxy) const;
+    const Setup& setupOf(const Observation& o) const { return setups[o.setup]; }
+
+    DealtGalaxy costOf(std::size_t galaxy) const;  // [s] of one core
+
+    double cubeBytes() const;    // of the largest cube in memory, its variance included
     double outputBytes() const;  // of all cubes, before compression
     double memoryBytes() const;  // estimate of the largest galaxy's peak
     // What reading the next galaxy meanwhile and writing the last cube behind need beyond that.

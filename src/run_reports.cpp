@@ -10,6 +10,7 @@
 #include <set>
 
 #include "progress.hpp"
+#include "tessera/io/cube_parts.hpp"
 
 namespace tessera {
 
@@ -20,7 +21,7 @@ namespace {
 // Calls f with every number or text of a row, so that packing and unpacking cannot differ.
 template <class Row, class F>
 void forEachValue(Row& row, F f) {
-    f(row.place), f(row.mass);
+    f(row.place), f(row.mass), f(row.part);
     auto& r = row.report;
     f(r.subhalo), f(r.view), f(r.redshift), f(r.luminosityDistanceMpc), f(r.angularDistanceMpc), f(r.kpcPerArcsec);
     f(r.spaxelArcsec), f(r.nStars), f(r.nStarsInField), f(r.massInField), f(r.nClampedAge), f(r.nClampedMetallicity);
@@ -61,15 +62,15 @@ std::vector<RowOfRun> gatherRows(const Comm& comm, const std::vector<RowOfRun>& 
     return all;
 }
 
-std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, double seconds) {
+std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, const RunVolume& run) {
     std::uint64_t stars = 0, inField = 0, wind = 0, age = 0, metallicity = 0, cubes = 0;
-    double mass = 0, massInField = 0, massClamped = 0;
+    double mass = 0, massInField = 0, massInFieldOfKnown = 0, massClamped = 0;
     std::set<std::int64_t> observed;
     std::map<std::string, std::size_t> skipped;
     for (const RowOfRun& row : rows) {
         const GalaxyReport& r = row.report;
         if (r.status != "ok") {
-            ++skipped[r.status];
+            ++skipped[r.status.starts_with("failed") ? "failed: see the catalogue's status" : r.status];
             continue;
         }
         ++cubes;
@@ -81,17 +82,22 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, doub
         metallicity += r.nClampedMetallicity;
         mass += row.mass;
         massInField += r.massInField;
+        if (row.mass > 0) massInFieldOfKnown += r.massInField;
         massClamped += r.massClamped;
     }
     const std::string& path = plan.output;
     std::error_code code;
     const auto size = std::filesystem::file_size(path, code);
     std::string text = fmt::format("{} of {} in {:.1f} s: {} ({})\n", counted(cubes, "cube", "cubes"),
-                                   counted(observed.size(), "galaxy", "galaxies"), seconds, path,
+                                   counted(observed.size(), "galaxy", "galaxies"), run.seconds, path,
                                    bytesText(code ? 0.0 : double(size)));
-    if (plan.config.views.size() > 1) text += "  numbers below count a star once a view\n";
+    if (run.takenOver > 0)
+        text += fmt::format("  {} taken over from an earlier run\n", counted(run.takenOver, "galaxy", "galaxies"));
+    if (plan.observations.size() > plan.galaxies.size()) text += "  numbers below count a star once a view\n";
     text += fmt::format("  stars:    {}, outside the field {} ({:.2g} % of the mass); wind particles left out: {}\n",
-                        stars, stars - inField, percent(mass - massInField, mass), wind);
+                        stars, stars - inField, percent(mass - massInFieldOfKnown, mass), wind);
+    text += fmt::format("  read:     {} star particles", run.rowsRead);
+    text += run.bytesMoved > 0 ? fmt::format("; moved between ranks: {}\n", bytesText(double(run.bytesMoved))) : "\n";
     text += fmt::format(
         "  clamped to the library's grid: {} in age, {} in metallicity ({:.2g} % of the mass in the field)\n", age,
         metallicity, percent(massClamped, massInField));
@@ -108,20 +114,38 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, doub
 
 std::string stoppedEarly(const RunPlan& plan, const std::vector<RowOfRun>& rows, const std::string& reason) {
     constexpr std::size_t shown = 20;
-    const std::size_t views = plan.config.views.size();
+    std::map<std::int64_t, std::size_t> made;
+    for (const RowOfRun& row : rows) ++made[row.report.subhalo];
     std::vector<std::string> done;
     std::size_t n = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        // Rows are in order of their places, so a galaxy's views follow each other: it is done with its last one.
-        if (rows[i].place % views != views - 1) continue;
-        if (++n <= shown) done.push_back(std::to_string(rows[i].report.subhalo));
+    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) {
+        const std::int64_t id = plan.galaxies[g].id;
+        if (const auto at = made.find(id); at == made.end() || at->second < plan.observationsOf(g).size()) continue;
+        if (++n <= shown) done.push_back(std::to_string(id));
     }
     if (n > shown) done.push_back("...");
-    return fmt::format(
-        "stopped early ({}) after {} of {}{}{}. {} was not written{}: run it again, with more time or in smaller parts "
-        "(--shard I/N)",
-        reason, n, counted(plan.galaxies.size(), "galaxy", "galaxies"), n > 0 ? ": " : "", fmt::join(done, ", "),
-        plan.output, plan.config.output.fits && n > 0 ? ", the FITS files of these galaxies were" : "");
+    return fmt::format("stopped early ({}) after {} of {}{}{}. {} is not written yet{}", reason, n,
+                       counted(plan.galaxies.size(), "galaxy", "galaxies"), n > 0 ? ": " : "", fmt::join(done, ", "),
+                       plan.output,
+                       n > 0 ? fmt::format("; what is finished is kept in {}: the same command with --resume goes on "
+                                           "from there",
+                                           partsPath(plan.output))
+                             : ": run it again, with more time");
+}
+
+std::string failures(const RunPlan& plan, const std::vector<RowOfRun>& rows) {
+    constexpr std::size_t shown = 3;
+    std::vector<std::string> reasons;
+    std::set<std::int64_t> failed;
+    for (const RowOfRun& row : rows)
+        if (row.report.status.starts_with("failed") && failed.insert(row.report.subhalo).second &&
+            reasons.size() < shown)
+            reasons.push_back(fmt::format("subhalo {}: {}", row.report.subhalo,
+                                          row.report.status.substr(std::string("failed: ").size())));
+    if (failed.empty()) return "";
+    if (failed.size() > shown) reasons.push_back("...");
+    return fmt::format("{} of {} failed: {}", failed.size(), counted(plan.galaxies.size(), "galaxy", "galaxies"),
+                       fmt::join(reasons, "; "));
 }
 
 }  // namespace tessera

@@ -41,23 +41,25 @@ StopRequest::~StopRequest() {
     for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i].number, &before[i], nullptr);
 }
 
-bool StopRequest::asked(const Comm& world) {
+bool StopRequest::asked() {
     const Clock::time_point now = Clock::now();
     // What comes before the first call is preparation, of another length than the pieces.
     if (!first_) longest_ = std::max(longest_, std::chrono::duration<double>(now - last_).count());
     first_ = false;
     last_ = now;
     const double elapsed = std::chrono::duration<double>(now - begin_).count();
+    overTime_ = overTime_ || (maxSeconds_ > 0 && elapsed + longest_ > maxSeconds_);
+    return overTime_ || std::any_of(received.begin(), received.end(), [](auto flag) { return flag != 0; });
+}
 
+std::string StopRequest::reason(const Comm& world) const {
     std::array<std::uint64_t, signals.size() + 1> ranks{};  // that have this reason
     for (std::size_t i = 0; i < signals.size(); ++i) ranks[i] = received[i] != 0;
-    ranks.back() = maxSeconds_ > 0 && elapsed + longest_ > maxSeconds_;
+    ranks.back() = overTime_;
     world.sum(ranks.data(), ranks.size());
-    if (!reason_.empty()) return true;
-    for (std::size_t i = 0; i < signals.size() && reason_.empty(); ++i)
-        if (ranks[i] > 0) reason_ = signals[i].name;
-    if (ranks.back() > 0 && reason_.empty()) reason_ = "--max-time";
-    return !reason_.empty();
+    for (std::size_t i = 0; i < signals.size(); ++i)
+        if (ranks[i] > 0) return signals[i].name;
+    return ranks.back() > 0 ? "--max-time" : "";
 }
 
 }  // namespace tessera

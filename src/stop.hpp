@@ -20,17 +20,19 @@ public:
     StopRequest(const StopRequest&) = delete;
     StopRequest& operator=(const StopRequest&) = delete;
 
-    // To be asked between pieces of work. The same answer on every rank: whether any of them received a signal, or one
-    // more piece as long as the longest so far would take longer than there is time. A call of every rank.
-    bool asked(const Comm&);
-    const std::string& reason() const { return reason_; }  // "SIGTERM", "--max-time"; the same on every rank
+    // To be asked between pieces of work: whether this rank received a signal, or one more piece as long as the longest
+    // so far would take longer than there is time.
+    bool asked();
+    // The first reason of any rank, "SIGTERM" or "--max-time"; empty: none had one. A call of every rank, at the end of
+    // its work.
+    std::string reason(const Comm&) const;
 
 private:
     double maxSeconds_;
     Clock::time_point begin_, last_;
     bool first_ = true;
     double longest_ = 0;  // [s] between two calls of asked()
-    std::string reason_;
+    bool overTime_ = false;
 };
 
 }  // namespace tessera

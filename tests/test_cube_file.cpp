@@ -175,29 +175,6 @@ TEST_CASE("an empty catalogue and a file without galaxies") {
     CHECK_THROWS_WITH(readGalaxyCube(path, 1), Catch::Contains("no galaxy 1") && Catch::Contains("none"));
 }
 
-TEST_CASE("writers that take turns fill one file") {
-    const TemporaryDirectory scratch;
-    const WavelengthGrid grid{4750, 1.25, 5, false};
-    const std::string path = scratch / "cubes.hdf5";
-    const GalaxyCube first = makeCube(3, 3, grid, 1), second = makeCube(3, 3, grid, 2);
-    CubeFileWriter maker(path, makeHeader(grid, 4));
-    maker.suspend();
-    {
-        CubeFileWriter guest = CubeFileWriter::join(path, makeHeader(grid, 4), getpid());
-        CHECK_THROWS_AS(guest.write(second), Error);  // still suspended
-        guest.resume();
-        guest.write(second);
-        guest.suspend();
-    }
-    CHECK_FALSE(std::filesystem::exists(path));
-    maker.resume();
-    maker.write(first);
-    maker.finish({first.report, second.report});
-    CHECK(galaxiesInFile(path) == std::vector<std::int64_t>{1, 2});
-    CHECK(sameBytes(readGalaxyCube(path, 2).flux.data, second.flux.data));
-    CHECK(filesIn(scratch.path()) == 1);
-}
-
 TEST_CASE("nothing stands under the final name before finish") {
     const TemporaryDirectory scratch;
     const WavelengthGrid grid{4750, 1.25, 5, false};

@@ -172,7 +172,8 @@ TEST_CASE("spaxels without stars are left out", "[dark]") {
     BinnedStars b;
     b.start = Buffer<std::uint64_t>(6);
     std::copy_n(std::array<std::uint64_t, 6>{0, 0, 3, 3, 3, 4}.begin(), 6, b.start.begin());
-    CHECK(keepLit(b) == std::vector<std::uint32_t>{1, 4});
+    keepLit(b);
+    CHECK(b.spaxel == std::vector<std::uint32_t>{1, 4});
     CHECK(std::vector<std::uint64_t>(b.start.begin(), b.start.end()) == std::vector<std::uint64_t>{0, 3, 4});
 }
 

@@ -109,26 +109,56 @@ TEST_CASE("reading ahead and writing behind give what taking turns gives") {
             CHECK(sameFlux(readGalaxyCube(overlapped, id, view), readGalaxyCube(turns, id, view)));
 }
 
-TEST_CASE("a galaxy that is damaged fails the run though others are being written") {
+TEST_CASE("a galaxy that is damaged is a row of the catalogue, and the others are observed") {
+    Workshop w;
+    w.config["galaxies"] = {{"subhalos", {0, 1, 2}}, {"min_stars", 0}};
+    damageSubhalo1(w);
+    for (const int ranks : {1, 2}) {
+        const Outcome o = runRanks(w, ranks, {"--set", "output.checkpoint=0"});
+        succeeds(o);
+        const std::vector<std::string> states = statesOf(w.output());
+        REQUIRE(states.size() == 3);
+        CHECK(states[0] == "ok");
+        CHECK(states[1].find("failed: ") == 0);
+        CHECK(states[1].find("GFM_InitialMass") != std::string::npos);
+        CHECK(states[2] == "ok");
+        CHECK(galaxiesInFile(w.output()) == std::vector<std::int64_t>{0, 2});
+        CHECK(o.err.find("1 of 3 galaxies failed: subhalo 1: ") != std::string::npos);
+        CHECK(o.out.find("1 x failed") != std::string::npos);
+        CHECK(w.outputs() == std::vector<std::string>{"cubes.hdf5"});
+    }
+}
+
+TEST_CASE("--strict: the first galaxy that fails ends the run, alone and with two ranks") {
     Workshop w;
     w.config["galaxies"] = {{"subhalos", {0, 1}}, {"min_stars", 0}};
-    damageSubhalo1(w);
-    const Outcome o = runRanks(w, 1, {});
+    damageSubhalo1(w);  // which is rank 1's
+    Outcome o = runRanks(w, 1, {"--strict"});
     INFO(o.err);
     CHECK(o.code == 1);
     CHECK(o.err.find("tessera: error: subhalo 1: ") != std::string::npos);
     CHECK(w.outputs().empty());
-}
-
-TEST_CASE("a failing rank takes all down and leaves nothing") {
-    Workshop w;
-    w.config["galaxies"] = {{"subhalos", {0, 1}}, {"min_stars", 0}};
-    damageSubhalo1(w);  // which is rank 1's
-    const Outcome o = runRanks(w, 2, {});
+    o = runRanks(w, 2, {"--strict"});
     INFO(o.err);
     CHECK(o.code == 1);
     CHECK(o.err.find("[rank 1] tessera: error: subhalo 1: ") != std::string::npos);
+    CHECK_FALSE(fs::exists(w.output()));
+}
+
+TEST_CASE("no cube at all: exit code 1 and no file; of a shard the file, which merging needs") {
+    Workshop w;
+    w.config["galaxies"] = {{"subhalos", {1}}, {"min_stars", 0}};
+    damageSubhalo1(w);
+    Outcome o = w.run();
+    CHECK(o.code == 1);
+    CHECK(o.err.find("no cube was made") != std::string::npos);
+    CHECK(o.err.find("subhalo 1: ") != std::string::npos);
     CHECK(w.outputs().empty());
+    w.config["galaxies"]["subhalos"] = {0, 1};
+    w.args = {"--shard", "1/2"};
+    o = w.run();
+    CHECK(o.code == 1);
+    CHECK(statesOf(w.root / "out/cubes.shard1.hdf5").at(0).find("failed: ") == 0);
 }
 
 TEST_CASE("one message from many ranks for a wrong configuration") {

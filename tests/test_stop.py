@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from small_run import SmallRun, program
+from small_run import SmallRun, contents, differences, program
 
 failed = 0
 
@@ -21,14 +21,12 @@ def check(holds, what):
         print(f"FAILED: {what}")
 
 
-def temporary_file(small, process, name):
-    """Its path as soon as the run has begun to write, which shows that the signals are caught."""
+def wait_for_writing(small, process, ranks):
+    """Until all ranks have begun to write, which shows that the signals are caught."""
     for _ in range(6000):
-        found = glob.glob(small.path(name + ".tmp.*"))
-        if found or process.poll() is not None:
-            return found[0] if found else ""
+        if len(glob.glob(small.path("cubes.hdf5.parts/*.tmp.*"))) >= ranks or process.poll() is not None:
+            return
         time.sleep(0.01)
-    return ""
 
 
 def ranks_of(launcher):
@@ -53,7 +51,7 @@ def ends_early(small, process, what, reason):
         said = "it went on"
     check(process.returncode == 75, f"{what}: exit code {process.returncode}, not 75\n{said}")
     check(f"stopped early ({reason})" in said, f"{what}: no word of it: {said}")
-    check(not glob.glob(small.path("cubes*")), f"{what}: left {glob.glob(small.path('cubes*'))}")
+    check(not glob.glob(small.path("cubes*")), f"{what}: left {glob.glob(small.path('cubes*'))}")  # not one galaxy is done
 
 
 with tempfile.TemporaryDirectory() as folder:
@@ -72,19 +70,46 @@ with tempfile.TemporaryDirectory() as folder:
         ranks = len(launcher) // 3 + 1
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             process = small.start("run", "config.json", launcher=launcher)
-            temporary = temporary_file(small, process, "cubes.hdf5")
-            target = process.pid
-            if launcher and number != signal.SIGUSR1:  # which mpirun passes on; here rank 1 alone is asked
-                target = next(pid for pid in ranks_of(process.pid) if not temporary.endswith(f".{pid}"))
-            os.kill(target, number)
+            wait_for_writing(small, process, ranks)
+            # mpirun passes SIGUSR1 on, and only that.
+            for target in [process.pid] if not launcher or number == signal.SIGUSR1 else ranks_of(process.pid):
+                os.kill(target, number)
             ends_early(small, process, f"{number.name}, {ranks} ranks", number.name)
 
         process = small.start("run", "config.json", "--max-time", "00:00:01", launcher=launcher)
         ends_early(small, process, f"--max-time, {ranks} ranks", "--max-time")
 
+    # What is finished is kept, and --resume goes on from it, with another number of ranks too; a reason of one rank is
+    # enough.
+    small.config = dict(full, view=small.config["view"][:40], telescope=dict(full["telescope"], fov=60))
+    small.write()
+    small.run("run", "config.json")
+    os.rename(small.path("cubes.hdf5"), small.path("whole.hdf5"))
+    whole = contents(small.path("whole.hdf5"))
+    for launcher, other in zip(mpirun, reversed(mpirun), strict=True):
+        process = small.start("run", "config.json", "--set", "output.checkpoint=0", launcher=launcher)
+        while process.poll() is None and not glob.glob(small.path("cubes.hdf5.parts/*.hdf5")):
+            time.sleep(0.002)
+        pids = ranks_of(process.pid) if launcher else [process.pid]
+        os.kill(pids[0], signal.SIGTERM)
+        said = process.communicate(timeout=120)[1]
+        kept = glob.glob(small.path("cubes.hdf5.parts/*"))
+        check(process.returncode == 75 and "--resume" in said, f"exit code {process.returncode}: {said}")
+        check(not os.path.exists(small.path("cubes.hdf5")), "a file though not all is done")
+        check(kept and all(name.endswith(".hdf5") for name in kept), f"kept: {kept}")
+        said = small.run("run", "config.json", "--resume", launcher=other)
+        check("taken over" in said, f"nothing was taken over: {said}")
+        differ = differences(whole, contents(small.path("cubes.hdf5")))
+        check(differ in ([], ["@ranks"]), f"resumed, it is another: {differ}")
+        check(glob.glob(small.path("cubes*")) == [small.path("cubes.hdf5")], f"left {glob.glob(small.path('cubes*'))}")
+        os.remove(small.path("cubes.hdf5"))
+
     # What was there before stays, and a run that is fast enough knows no limit.
     with open(small.path("cubes.hdf5"), "w") as file:
         file.write("precious")
+    small.config = dict(full, view=[{"redshift": 0.05, "inclination": i % 90} for i in range(5000)],
+                        telescope=dict(full["telescope"], fov=60, wavelength=[4000, 8000, 2]))
+    small.write()
     said = small.run("run", "config.json", "--max-time", "0.5s", code=75)
     check("0 of 4 galaxies" in said, f"what was done: {said}")
     with open(small.path("cubes.hdf5")) as file:

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/comm/comm.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/exec.hpp"
 #include "tessera/model/config.hpp"
@@ -43,15 +44,26 @@ Cosmology cosmologyOf(const CosmologyConfig&, const SnapshotInfo&);
 // them.
 std::vector<std::uint8_t> coveredPixels(const WavelengthGrid&, const SspLibrary&, double redshift, Outside);
 
-// No star of the galaxy lies in the field of view.
-class EmptyField : public Error {
+// A galaxy that cannot be observed, whatever the machine: all ranks that share it find so.
+class Unobservable : public Error {
 public:
     using Error::Error;
+};
+// No star of the galaxy lies in the field of view.
+class EmptyField : public Unobservable {
+public:
+    using Unobservable::Unobservable;
 };
 
 // Centre, orient, project, accumulate, convolve, add noise: physics.md's steps 2 to 10 for one galaxy in one view.
 GalaxyCube observe(Host, const Stars&, const GalaxyInput&, const Config&, std::size_t view, const SspLibrary&,
                    const Cosmology&, const InstrumentTables& = {});
+
+// What the noise of a cube is drawn from, beside the galaxy's id.
+struct NoiseKey {
+    std::uint64_t seed = 0;
+    std::uint32_t view = 0;  // number of the cube among its galaxy's
+};
 
 // The same for many galaxies: what they share is kept between them, and so is memory. A cube does not depend on which
 // galaxies came before. All arguments must outlive it.
@@ -62,7 +74,13 @@ public:
     Observer(const Observer&) = delete;
     Observer& operator=(const Observer&) = delete;
 
-    GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view);
+    // Alone with all stars of the galaxy, or with a contiguous part of them together with the other ranks of `comm`, a
+    // call of all of these: parts in the order of the ranks, cut at multiples of blockRows rows. The cube is rank 0's and
+    // does not depend on the number of ranks; elsewhere flux, variance and maps are empty, and the report is not whole.
+    // The cube's number, in its report, is the view's; noise is drawn with it and the configuration's seed.
+    GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const Comm& comm = Comm::self());
+    // With another number and seed.
+    GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const NoiseKey&, const Comm& = Comm::self());
     // Takes the memory of a cube that has served, for the next ones. Any thread may call it at any time.
     void recycle(GalaxyCube&&);
 
@@ -77,15 +95,22 @@ struct RunOptions {
     int verbosity = 0;
     bool progress = true;
     unsigned shard = 0, shards = 1;  // of the chosen galaxies, part `shard` (from 0) of `shards`
-    bool overwrite = false;          // observe a shard again whose file is complete
+    bool resume = false;             // take over what an earlier run finished that was killed or ended early
+    bool overwrite = false;          // observe again what is complete, throw away what an earlier run finished
+    bool strict = false;             // the first galaxy that fails ends the run
     double maxSeconds = 0;           // end early rather than run longer; 0: no limit
 };
 
-// Every galaxy and view of the configuration. Galaxies are dealt to the ranks of MPI's world in turn.
+// Every galaxy and view of the configuration. Galaxies are dealt to the ranks of MPI's world in turn, and each rank
+// writes its cubes by itself (tessera/io/cube_parts.hpp); the file is put together at the end.
 //
-// A shard whose file is there, complete, and of the same version, configuration, library and snapshot, is left as it is.
-// On SIGTERM, SIGUSR1 or SIGINT, and before maxSeconds are over, the run ends after the cubes that are being made with
-// ExitCode::resumable and without an output file.
+// A shard (with resume: any output) whose file is there, complete, and of the same version, configuration, library and
+// snapshot, is left as it is. On SIGTERM, SIGUSR1 or SIGINT, and before maxSeconds are over, the run ends after the cubes
+// that are being made with ExitCode::resumable and without an output file; what is finished stays for resume.
+//
+// A galaxy that cannot be read or observed is a row "failed: reason" of the catalogue. Where there is no cube but for such
+// galaxies, ExitCode::failed and no file (of a shard, the file with these rows). Error: the output cannot be written; or
+// another run is writing it; or what is there of an earlier run is of another version, configuration, library, snapshot.
 ExitCode run(const Config&, const RunOptions&);
 
 }  // namespace tessera

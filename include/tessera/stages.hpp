@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "tessera/core/exec.hpp"
+#include "tessera/core/gather.hpp"
 #include "tessera/model/config.hpp"
 #include "tessera/model/galaxy.hpp"
 #include "tessera/model/image.hpp"
@@ -41,8 +42,9 @@ struct GalaxyFrame {
     Mat3d rotation;  // box axes -> sky x, sky y, line of sight
 };
 // Systemic velocity by the view's mode (subhalo: the catalogue's, else the mass-weighted mean of all stars), then the
-// rotation. Sums run in a fixed order: the same for any number of threads.
-GalaxyFrame frame(Host, const Stars&, const Subhalo&, const Vec3d& centre, double boxSize, const ViewConfig&);
+// rotation. Sums run in a fixed order: the same for any number of threads, and of processes that share the stars.
+GalaxyFrame frame(Host, const Stars&, const Subhalo&, const Vec3d& centre, double boxSize, const ViewConfig&,
+                  const Gather& = {});
 
 // ---- projection ----
 struct Projected {
@@ -90,6 +92,12 @@ struct KnotTable {
 KnotTable knots(const SspLibrary&, double redshift, const std::string& medium, const WavelengthGrid& window,
                 float shiftMin, float shiftMax, double accuracy);
 
+// Of the table's knots those that a window needs under every shift.
+struct KnotRange {
+    std::size_t first, count;
+};
+KnotRange knotRange(const KnotTable&, const WavelengthGrid& window);
+
 // ---- coefficients ----
 struct Lsf;
 
@@ -117,15 +125,21 @@ struct DenseRange {
     int firstNode = 0, nodes = 0;      // of shift: from one below the slowest star to two above the fastest
 };
 struct BinnedStars {
-    Buffer<StarRecord> stars;       // ordered by spaxel, then by bin of shift unless dense, then as read
-    Buffer<std::uint64_t> start;    // [nSpaxels + 1] first star of each spaxel
-    std::vector<DenseRange> dense;  // ascending
+    Buffer<StarRecord> stars;           // ordered by spaxel, then by bin of shift unless dense, then as read
+    Buffer<std::uint64_t> start;        // [nSpaxels + 1] first star of each spaxel
+    std::vector<DenseRange> dense;      // ascending
+    std::vector<std::uint32_t> spaxel;  // number of each in the grid, after keepLit(); else empty: its index
 };
-// memory: of earlier records, to be used again.
+// memory: of earlier records, to be used again. The same as order() and settle().
 BinnedStars bin(Host, const Stars&, const Projected&, std::size_t nSpaxels, const KnotTable&,
                 Buffer<StarRecord>&& memory = {});
-// Leaves out the spaxels without stars: start becomes that of the others, whose numbers are returned.
-std::vector<std::uint32_t> keepLit(BinnedStars&);
+// Stars ordered by spaxel, and as read within one; none is dense yet.
+BinnedStars order(Host, const Stars&, const Projected&, std::size_t nSpaxels, const KnotTable&,
+                  Buffer<StarRecord>&& memory = {});
+// Finds the dense spaxels of ordered stars and puts the stars of the others in the order of their bins of shift.
+void settle(Host, BinnedStars&, const KnotTable&);
+// Leaves out the spaxels without stars: start becomes that of the others, whose numbers are kept in `spaxel`.
+void keepLit(BinnedStars&);
 
 // ---- spectra ----
 // out[spaxel][pixel] = scale * sum over stars of mass * (exact average of the shifted spectrum over the pixel), for
@@ -237,14 +251,11 @@ void convolve(Host, const Optics&, const LitBlock&, std::span<const std::uint8_t
               Cube& out, std::span<double> bandFlux);
 
 // ---- maps, noise ----
-// Sums over the stars of each spaxel, before the PSF; NaN where a mean has no weight. mask: spaxels inside the aperture.
+// Of the stars of each spaxel, before the PSF; NaN where a mean has no weight. mask: spaxels inside the aperture.
 struct MapResult {
     std::vector<Map> maps;
-    std::uint64_t stars = 0;
-    double mass = 0;                                       // [Msun]
-    double luminosity = 0;                                 // [Lsun] in the band
-    std::uint64_t clampedAge = 0, clampedMetallicity = 0;  // stars outside the library's grid
-    double clampedMass = 0;                                // [Msun] of stars outside in either
+    std::vector<SpaxelSums> sums;  // [n n]; zero outside the mask
+    SpaxelSums total() const;
 };
 // Light in the band of the table's templates, for bandLight() of physics/maps.hpp.
 struct BandLightTable {
@@ -253,8 +264,8 @@ struct BandLightTable {
 };
 BandLightTable bandLightTable(Host, const KnotTable&, const WavelengthGrid&, double redshift);
 LibraryLimits limitsOf(const KnotTable&);
-// sums: of the field's spaxels.
-MapResult mapsOfSums(std::span<const SpaxelSums> sums, std::size_t n, std::span<const std::uint8_t> mask);
+// sums: of the field's spaxels; zero outside the mask.
+MapResult mapsOfSums(std::vector<SpaxelSums> sums, std::size_t n, std::span<const std::uint8_t> mask);
 // The stars are binned on the padded grid; the maps and the mask cover the field without its padding.
 MapResult maps(Host, const BinnedStars&, const KnotTable&, Doppler, double redshift, const WavelengthGrid&,
                std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask);

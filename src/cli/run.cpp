@@ -17,14 +17,19 @@ const char* const help = R"(Usage: tessera run CONFIG.json [options]
 Observes every galaxy of the configuration in every view and writes the cubes into one HDF5 file (and FITS
 files where output.fits is true). Runs alone or under mpirun/srun: galaxies are dealt to the ranks.
 
+What is finished stands in FILE.parts/ until the file is put together from it: after a run that was killed or ended
+early, --resume goes on from there, with any number of ranks. A galaxy that cannot be read or observed is noted in the
+catalogue ("failed: reason") and the others go on; the exit code is 1 where not one cube was made.
+
 Examples:
   tessera run config.json
   tessera run config.json --set telescope.fov=30 --set view.orientation=edge-on --output edge.hdf5
   tessera run config.json --dry-run
+  tessera run config.json --resume
   mpirun -np 4 tessera run config.json
   sbatch --array=0-9 --wrap 'tessera run config.json --shard auto'    # then: tessera merge --output cubes.hdf5
 
-SIGTERM, SIGUSR1 and SIGINT end a run after the cubes that are being made, with exit code 75 and without a cube file.
+SIGTERM, SIGUSR1 and SIGINT end a run after the cubes that are being made, with exit code 75; --resume goes on.
 
 )";
 
@@ -41,7 +46,9 @@ ExitCode runCommand(const Arguments& args) {
         ("shard", po::value<std::string>()->value_name("I/N"),
          "observe part I (from 0) of N equal parts of the galaxies, into FILE.shardI; auto: from Slurm's job array. "
          "A shard that is complete is left as it is")
-        ("overwrite", "observe a shard again that is complete")
+        ("resume", "go on with a run of the same output that was killed or ended early; harmless where there is none")
+        ("overwrite", "observe again what is complete, and throw away what an earlier run finished")
+        ("strict", "the first galaxy that cannot be read or observed ends the run")
         ("max-time", po::value<std::string>()->value_name("HH:MM"),
          "end before so much time is over, with exit code 75; also HH:MM:SS, D-HH:MM:SS, 90s, 30m, 1.5h")
         ("dry-run", "check everything, say what would be done, read no particles, write nothing")
@@ -68,6 +75,9 @@ ExitCode runCommand(const Arguments& args) {
     run.verbosity = int(values.count("verbose"));
     run.progress = !run.quiet;
     run.overwrite = values.count("overwrite") != 0;
+    run.resume = values.count("resume") != 0;
+    run.strict = values.count("strict") != 0;
+    if (run.resume && run.overwrite) throw ConfigError("run: --resume and --overwrite exclude each other");
     if (values.count("max-time")) run.maxSeconds = parseDuration(values["max-time"].as<std::string>());
     if (values.count("shard")) {
         const ShardChoice choice = parseShard(values["shard"].as<std::string>());

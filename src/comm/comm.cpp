@@ -3,6 +3,7 @@
 #include <mpi.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -20,40 +21,168 @@ void check(int code, const char* call) {
     throw Error(std::string(call) + ": " + std::string(text, length));
 }
 
+std::atomic<std::uint64_t> moved{0};
+
+// Counts and places of MPI calls are ints, in units of an element.
+std::vector<int> ints(std::span<const std::uint64_t> values) {
+    std::vector<int> out;
+    for (const std::uint64_t v : values) out.push_back(narrow<int>(v));
+    return out;
+}
+
+std::vector<int> placesOf(std::span<const std::uint64_t> counts) {
+    std::vector<int> out;
+    std::uint64_t place = 0;
+    for (const std::uint64_t n : counts) {
+        out.push_back(narrow<int>(place));
+        place += n;
+    }
+    return out;
+}
+
+// An element of so many bytes.
+class ElementType {
+public:
+    explicit ElementType(std::size_t bytes) {
+        check(MPI_Type_contiguous(narrow<int>(bytes), MPI_BYTE, &type_), "MPI_Type_contiguous");
+        check(MPI_Type_commit(&type_), "MPI_Type_commit");
+    }
+    ~ElementType() { MPI_Type_free(&type_); }
+    ElementType(const ElementType&) = delete;
+    ElementType& operator=(const ElementType&) = delete;
+    operator MPI_Datatype() const { return type_; }
+
+private:
+    MPI_Datatype type_ = MPI_DATATYPE_NULL;
+};
+
 }  // namespace
 
+struct Comm::Handle {
+    explicit Handle(MPI_Comm c, bool own) : comm(c), owned(own) {}
+    ~Handle() {
+        int done = 0;
+        MPI_Finalized(&done);
+        if (owned && !done) MPI_Comm_free(&comm);
+    }
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+    mutable MPI_Comm comm;
+    bool owned;
+};
+
 Comm Comm::self() {
-    return {false, 0, 1};
+    return {nullptr, 0, 1};
 }
 
 Comm Comm::world() {
     int rank = 0, size = 1;
     check(MPI_Comm_rank(MPI_COMM_WORLD, &rank), "MPI_Comm_rank");
     check(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
-    return {true, rank, size};
+    return {std::make_shared<const Handle>(MPI_COMM_WORLD, false), rank, size};
+}
+
+Comm Comm::range(int first, int last) const {
+    expects(first >= 0 && first <= rank_ && rank_ <= last && last < size_, "a rank of the range it asks for");
+    if (!handle_ || first == last) return self();
+    MPI_Group all, some;
+    check(MPI_Comm_group(handle_->comm, &all), "MPI_Comm_group");
+    int triplet[1][3] = {{first, last, 1}};
+    check(MPI_Group_range_incl(all, 1, triplet, &some), "MPI_Group_range_incl");
+    MPI_Comm made = MPI_COMM_NULL;
+    check(MPI_Comm_create_group(handle_->comm, some, first, &made), "MPI_Comm_create_group");
+    MPI_Group_free(&some);
+    MPI_Group_free(&all);
+    return {std::make_shared<const Handle>(made, true), rank_ - first, last - first + 1};
+}
+
+std::uint64_t Comm::bytesMoved() noexcept {
+    return moved;
 }
 
 void Comm::barrier() const {
-    if (mpi_) check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
+    if (handle_) check(MPI_Barrier(handle_->comm), "MPI_Barrier");
 }
 
 void Comm::sum(double* values, std::size_t n) const {
-    if (mpi_)
-        check(MPI_Allreduce(MPI_IN_PLACE, values, narrow<int>(n), MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD),
-              "MPI_Allreduce");
+    if (handle_)
+        check(MPI_Allreduce(MPI_IN_PLACE, values, narrow<int>(n), MPI_DOUBLE, MPI_SUM, handle_->comm), "MPI_Allreduce");
 }
 
 void Comm::sum(std::uint64_t* values, std::size_t n) const {
-    if (mpi_)
-        check(MPI_Allreduce(MPI_IN_PLACE, values, narrow<int>(n), MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD),
+    if (handle_)
+        check(MPI_Allreduce(MPI_IN_PLACE, values, narrow<int>(n), MPI_UINT64_T, MPI_SUM, handle_->comm),
               "MPI_Allreduce");
 }
 
+void Comm::gatherAllBytes(const void* mine, std::size_t bytes, std::vector<std::uint64_t>& bytesOf,
+                          std::vector<std::byte>& all) const {
+    bytesOf.assign(std::size_t(size_), bytes);
+    if (!handle_) {
+        const auto* from = static_cast<const std::byte*>(mine);
+        all.assign(from, from + bytes);
+        return;
+    }
+    const std::uint64_t own = bytes;
+    check(MPI_Allgather(&own, 1, MPI_UINT64_T, bytesOf.data(), 1, MPI_UINT64_T, handle_->comm), "MPI_Allgather");
+    std::uint64_t total = 0;
+    for (const std::uint64_t n : bytesOf) total += n;
+    all.resize(total);
+    const std::vector<int> counts = ints(bytesOf), places = placesOf(bytesOf);
+    check(MPI_Allgatherv(mine, counts[std::size_t(rank_)], MPI_BYTE, all.data(), counts.data(), places.data(), MPI_BYTE,
+                         handle_->comm),
+          "MPI_Allgatherv");
+}
+
+std::vector<std::uint64_t> Comm::swapCounts(std::span<const std::uint64_t> counts) const {
+    expects(counts.size() == std::size_t(size_), "a count for every rank");
+    std::vector<std::uint64_t> received(counts.begin(), counts.end());
+    if (handle_)
+        check(MPI_Alltoall(counts.data(), 1, MPI_UINT64_T, received.data(), 1, MPI_UINT64_T, handle_->comm),
+              "MPI_Alltoall");
+    return received;
+}
+
+void Comm::exchangeElements(std::size_t size, const void* mine, std::span<const std::uint64_t> counts, void* out,
+                            std::span<const std::uint64_t> received) const {
+    if (!handle_) {
+        std::memcpy(out, mine, counts[0] * size);
+        return;
+    }
+    const ElementType type(size);
+    const std::vector<int> send = ints(counts), sendAt = placesOf(counts), receive = ints(received),
+                           receiveAt = placesOf(received);
+    for (int r = 0; r < size_; ++r)
+        if (r != rank_) moved += counts[std::size_t(r)] * size;
+    check(MPI_Alltoallv(mine, send.data(), sendAt.data(), type, out, receive.data(), receiveAt.data(), type,
+                        handle_->comm),
+          "MPI_Alltoallv");
+}
+
+void Comm::collectElements(std::size_t size, const void* mine, void* out, std::span<const std::uint64_t> counts) const {
+    if (!handle_) return;
+    expects(counts.size() == std::size_t(size_), "a count for every rank");
+    const ElementType type(size);
+    const int own = narrow<int>(counts[std::size_t(rank_)]);
+    if (rank_ != 0) {
+        moved += counts[std::size_t(rank_)] * size;
+        check(MPI_Gatherv(mine, own, type, nullptr, nullptr, nullptr, type, 0, handle_->comm), "MPI_Gatherv");
+        return;
+    }
+    const std::vector<int> receive = ints(counts), places = placesOf(counts);
+    check(MPI_Gatherv(MPI_IN_PLACE, own, type, out, receive.data(), places.data(), type, 0, handle_->comm),
+          "MPI_Gatherv");
+}
+
+void Comm::broadcastBytes(void* values, std::size_t bytes, int root) const {
+    if (handle_) check(MPI_Bcast(values, narrow<int>(bytes), MPI_BYTE, root, handle_->comm), "MPI_Bcast");
+}
+
 std::vector<std::string> Comm::gather(const std::string& text) const {
-    if (!mpi_) return {text};
+    if (!handle_) return {text};
     const int mine = narrow<int>(text.size());
     std::vector<int> lengths(size_), offsets(size_);
-    check(MPI_Gather(&mine, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, MPI_COMM_WORLD), "MPI_Gather");
+    check(MPI_Gather(&mine, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, handle_->comm), "MPI_Gather");
     std::size_t total = 0;
     for (int r = 0; r < size_; ++r) {
         offsets[r] = narrow<int>(total);
@@ -61,7 +190,7 @@ std::vector<std::string> Comm::gather(const std::string& text) const {
     }
     std::string all(rank_ == 0 ? total : 0, '\0');
     check(MPI_Gatherv(text.data(), mine, MPI_CHAR, all.data(), lengths.data(), offsets.data(), MPI_CHAR, 0,
-                      MPI_COMM_WORLD),
+                      handle_->comm),
           "MPI_Gatherv");
     std::vector<std::string> texts;
     if (rank_ == 0)
@@ -70,7 +199,7 @@ std::vector<std::string> Comm::gather(const std::string& text) const {
 }
 
 void Comm::abort(int code) const noexcept {
-    if (mpi_ && size_ > 1) MPI_Abort(MPI_COMM_WORLD, code);
+    if (handle_ && size_ > 1) MPI_Abort(MPI_COMM_WORLD, code);
     std::_Exit(code);
 }
 

@@ -29,6 +29,8 @@ const std::vector<std::pair<PsfBorder, std::string>> borderNames{{PsfBorder::pad
                                                                  {PsfBorder::zero, "zero"}};
 const std::vector<std::pair<CubeUnit, std::string>> unitNames{{CubeUnit::flux, "flux"},
                                                               {CubeUnit::luminosity, "luminosity"}};
+const std::vector<std::pair<OutputLayout, std::string>> layoutNames{
+    {OutputLayout::single, "single"}, {OutputLayout::parts, "parts"}, {OutputLayout::galaxies, "galaxies"}};
 const std::vector<std::pair<Compat, std::string>> compatNames{{Compat::none, "none"}, {Compat::rubix, "rubix"}};
 const std::vector<std::pair<Backend, std::string>> backendNames{
     {Backend::automatic, "auto"}, {Backend::cpu, "cpu"}, {Backend::simt, "simt"}, {Backend::cuda, "cuda"}};
@@ -264,6 +266,12 @@ Section outputSection() {
                "flux: 1e-20 erg/s/cm^2/Angstrom per spaxel; luminosity: solar luminosities per Angstrom"),
         boolean("fits", &S::fits, "also a FITS cube of each galaxy and view: <stem>_<subhalo>[_view<k>].fits"),
         integer("compression", &S::compression, {0, 9}, "", "deflate level of the cubes; 0: none"),
+        choice(
+            "layout", &S::layout, layoutNames,
+            "single: one file; parts: links to the cubes in <path>.parts/, which every rank wrote by itself; galaxies: "
+            "the same with a file a galaxy, <path>.parts/<subhalo>.hdf5"),
+        number("checkpoint", &S::checkpoint, {0, 1e6}, "s",
+               "what was finished so long ago survives if the run is killed (--resume); 0: every galaxy at once"),
     };
     return s;
 }
@@ -276,7 +284,10 @@ Section resourcesSection() {
         integer("threads", &S::threads, {0, 4096}, "", "per rank; 0: all that OpenMP offers"),
         integer("memory_per_rank", &S::memoryPerRank, {0, 1e18}, "byte",
                 "0: half of the node's memory, shared by its ranks"),
-        boolean("deterministic", &S::deterministic, "bitwise the same result for any number of threads"),
+        integer("split_from", &S::splitFrom, {1, 1e15}, "",
+                "galaxies of at least so many star particles may be shared by several ranks"),
+        boolean("deterministic", &S::deterministic,
+                "bitwise the same result for any number of threads and ranks; the cpu backend always gives that"),
     };
     return s;
 }

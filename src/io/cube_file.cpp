@@ -53,7 +53,6 @@ void writeCube(const h5::Group& group, const char* name, const Cube& cube, const
 
 struct CubeFileWriter::Impl {
     Impl(const std::string& path, const CubeFileHeader& h) : header(h), temporary(path) {}
-    Impl(const std::string& path, const CubeFileHeader& h, long creator) : header(h), temporary(path, creator) {}
 
     // The temporary name would only confuse: messages speak of the final one.
     template <class F>
@@ -67,7 +66,7 @@ struct CubeFileWriter::Impl {
         }
     }
     const h5::File& open() const {
-        expects(file.has_value(), "a cube file that is not suspended or finished");
+        expects(file.has_value(), "a cube file that is not finished");
         return *file;
     }
     void close() {
@@ -82,7 +81,6 @@ struct CubeFileWriter::Impl {
     std::optional<h5::File> file;
 };
 
-CubeFileWriter::CubeFileWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 CubeFileWriter::~CubeFileWriter() = default;
 CubeFileWriter::CubeFileWriter(CubeFileWriter&&) noexcept = default;
 CubeFileWriter& CubeFileWriter::operator=(CubeFileWriter&&) noexcept = default;
@@ -95,10 +93,6 @@ CubeFileWriter::CubeFileWriter(const std::string& path, const CubeFileHeader& he
         writeCubeHeader(root, header);
         root.createGroup("galaxies");
     });
-}
-
-CubeFileWriter CubeFileWriter::join(const std::string& path, const CubeFileHeader& header, long creatorPid) {
-    return CubeFileWriter(std::make_unique<Impl>(path, header, creatorPid));
 }
 
 void CubeFileWriter::write(const GalaxyCube& cube) {
@@ -123,21 +117,11 @@ void CubeFileWriter::write(const GalaxyCube& cube) {
     });
 }
 
-void CubeFileWriter::finish(const std::vector<GalaxyReport>& catalogue) {
+void CubeFileWriter::finish(const std::vector<GalaxyReport>& catalogue, bool synced) {
     impl_->naming("", [&] {
         writeCatalogue(impl_->open().root(), catalogue);
         impl_->close();
-        impl_->temporary.commit();
-    });
-}
-
-void CubeFileWriter::suspend() {
-    impl_->naming("", [&] { impl_->close(); });
-}
-
-void CubeFileWriter::resume() {
-    impl_->naming("", [&] {
-        if (!impl_->file) impl_->file.emplace(h5::File::openReadWrite(impl_->temporary.name()));
+        impl_->temporary.commit(synced);
     });
 }
 

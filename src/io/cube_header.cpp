@@ -27,8 +27,7 @@ json ofCubes(const std::string& text) {
     if (!config.is_object()) return {};
     config.erase("resources");
     if (const auto output = config.find("output"); output != config.end() && output->is_object()) {
-        output->erase("path");
-        output->erase("compression");
+        for (const char* key : {"path", "compression", "layout", "checkpoint"}) output->erase(key);
     }
     return config;
 }

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <set>
 
+#include "io/cube_assembly.hpp"
 #include "io/cube_tables.hpp"
 #include "io/temporary_file.hpp"
 #include "tessera/core/error.hpp"
@@ -30,11 +30,6 @@ std::optional<unsigned> shardNumber(const std::string& name, const fs::path& mer
     return number;
 }
 
-std::string directoryOf(const std::string& path) {
-    const fs::path parent = fs::path(path).parent_path();
-    return parent.empty() ? "." : parent.string();
-}
-
 // Temporary files beside the place where this one should be: of a run that is still at it, or that was killed.
 std::string unfinishedBeside(const std::string& path) {
     const std::string begin = fs::path(path).filename().string() + ".tmp.";
@@ -51,10 +46,6 @@ struct Shard {
     std::vector<GalaxyReport> rows;
 };
 
-bool observed(const GalaxyReport& row) {
-    return row.status == "ok";
-}
-
 Shard readShard(const std::string& path) {
     const h5::File file = h5::File::openRead(path);
     const h5::Group root = file.root();
@@ -66,7 +57,7 @@ Shard readShard(const std::string& path) {
     for (const GalaxyReport& row : shard.rows) {
         const std::string view = row.view > 0 ? "/view_" + std::to_string(row.view) : "";
         const std::string cube = "galaxies/" + std::to_string(row.subhalo) + view + "/flux";
-        if (observed(row) && !root.has(cube)) throw Error(path + ": damaged: there is no " + cube);
+        if (row.status == "ok" && !root.has(cube)) throw Error(path + ": damaged: there is no " + cube);
     }
     return shard;
 }
@@ -122,12 +113,6 @@ std::vector<Shard> readShards(const std::vector<std::string>& paths, const std::
     return all;
 }
 
-// Of a shard as seen from the merged file's directory. A shard that is a link itself keeps its name.
-std::string seenFrom(const fs::path& directory, const std::string& shard) {
-    const fs::path at = fs::canonical(directoryOf(shard)) / fs::path(shard).filename();
-    return at.lexically_relative(fs::canonical(directory)).generic_string();
-}
-
 }  // namespace
 
 std::string shardPath(const std::string& path, unsigned shard) {
@@ -159,42 +144,10 @@ Merged mergeShards(const std::vector<std::string>& paths, const std::string& out
     header.shard = 0;
     header.shards = 1;
     for (const Shard& shard : shards) header.ranks = std::max(header.ranks, shard.header.ranks);
-    Merged merged{shards.size(), 0, 0};
-    TemporaryFile temporary(output);
-    try {
-        h5::File file = h5::File::create(temporary.name());
-        const h5::Group root = file.root();
-        writeCubeHeader(root, header);
-        const h5::Group galaxies = root.createGroup("galaxies");
-        std::vector<GalaxyReport> rows;
-        std::set<std::int64_t> done;
-        for (const Shard& shard : shards) {
-            const h5::File from = h5::File::openRead(shard.path);
-            const h5::Group source = from.root();
-            const std::string seen = seenFrom(directoryOf(temporary.finalName()), shard.path);
-            std::set<std::int64_t> ofShard;
-            for (const GalaxyReport& row : shard.rows) {
-                rows.push_back(row);
-                if (!observed(row) || !ofShard.insert(row.subhalo).second) continue;
-                if (!done.insert(row.subhalo).second)
-                    throw Error("galaxy " + std::to_string(row.subhalo) + " is in another shard than " + shard.path +
-                                " too");
-                const std::string name = std::to_string(row.subhalo);
-                if (by == MergeBy::copies)
-                    galaxies.copy(name, source.group("galaxies/" + name));
-                else
-                    galaxies.linkExternal(name, seen, "/galaxies/" + name);
-            }
-        }
-        writeCatalogue(root, rows);
-        file.close();
-        merged.rows = rows.size();
-        merged.galaxies = done.size();
-    } catch (const Error& e) {
-        throw Error("cannot write '" + temporary.finalName() + "': " + temporary.inFinalNames(e.what()), e.where());
-    }
-    temporary.commit();
-    return merged;
+    std::vector<SourcedRow> rows;
+    for (const Shard& shard : shards)
+        for (const GalaxyReport& row : shard.rows) rows.push_back({row, shard.path});
+    return {shards.size(), rows.size(), assembleCubeFile(output, header, rows, by, false)};
 }
 
 }  // namespace tessera

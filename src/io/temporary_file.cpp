@@ -1,11 +1,12 @@
 #include "io/temporary_file.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <exception>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <system_error>
-#include <vector>
 
 #include "tessera/core/error.hpp"
 
@@ -13,14 +14,6 @@ namespace tessera {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-std::vector<std::string>& abandoned() {
-    static std::vector<std::string> names;
-    return names;
-}
-
-// A link stays; the file it leads to, which may not be there yet, is replaced.
 std::string followLinks(const std::string& name) {
     fs::path path = name;
     std::error_code code;
@@ -32,39 +25,43 @@ std::string followLinks(const std::string& name) {
     return path.string();
 }
 
-}  // namespace
-
-void removeAbandonedFiles() noexcept {
-    std::error_code code;
-    for (const std::string& name : abandoned()) fs::remove(name, code);
-    abandoned().clear();
+std::string directoryOf(const std::string& path) {
+    const fs::path parent = fs::path(path).parent_path();
+    return parent.empty() ? "." : parent.string();
 }
 
-TemporaryFile::TemporaryFile(const std::string& finalName) : TemporaryFile(finalName, long(getpid())) {
+void syncToDisk(const std::string& path) {
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // Some file systems cannot sync a directory (EINVAL): nothing more can be done there.
+    const bool synced = file >= 0 && (::fsync(file) == 0 || errno == EINVAL);
+    const int why = errno;
+    if (file >= 0) ::close(file);
+    if (!synced) throw Error(path + ": cannot write to disk (" + std::strerror(why) + ")");
+}
+
+void checkReplaceable(const std::string& path) {
     std::error_code code;
-    const fs::path directory = fs::path(final_).parent_path();
+    const fs::path directory = fs::path(path).parent_path();
     if (!directory.empty() && !fs::is_directory(directory, code))
-        throw Error("cannot write '" + final_ + "': there is no directory '" + directory.string() + "'");
-    const fs::file_status status = fs::status(final_, code);
-    if (fs::is_directory(status)) throw Error("cannot write '" + final_ + "': it is a directory");
+        throw Error("cannot write '" + path + "': there is no directory '" + directory.string() + "'");
+    const fs::file_status status = fs::status(path, code);
+    if (fs::is_directory(status)) throw Error("cannot write '" + path + "': it is a directory");
     // Renaming would put a file in the place of a device.
     if (fs::exists(status) && !fs::is_regular_file(status))
-        throw Error("cannot write '" + final_ + "': it is no regular file");
+        throw Error("cannot write '" + path + "': it is no regular file");
+}
+
+TemporaryFile::TemporaryFile(const std::string& finalName)
+    : final_(followLinks(finalName)), name_(final_ + ".tmp." + std::to_string(getpid())) {
+    checkReplaceable(final_);
+    std::error_code code;
     fs::remove(name_, code);  // left over from a killed process that had the same id
     owned_ = true;
 }
 
-TemporaryFile::TemporaryFile(const std::string& finalName, long creatorPid)
-    : final_(followLinks(finalName)),
-      name_(final_ + ".tmp." + std::to_string(creatorPid)),
-      exceptions_(std::uncaught_exceptions()) {}
-
 TemporaryFile::~TemporaryFile() {
     std::error_code code;
-    if (owned_)
-        fs::remove(name_, code);
-    else if (std::uncaught_exceptions() > exceptions_)
-        abandoned().push_back(std::move(name_));
+    if (owned_) fs::remove(name_, code);
 }
 
 std::string TemporaryFile::inFinalNames(std::string message) const {
@@ -72,11 +69,13 @@ std::string TemporaryFile::inFinalNames(std::string message) const {
     return message;
 }
 
-void TemporaryFile::commit() {
+void TemporaryFile::commit(bool synced) {
     std::error_code code;
+    if (synced) syncToDisk(name_);
     fs::rename(name_, final_, code);
     if (code) throw Error("cannot rename '" + name_ + "' to '" + final_ + "': " + code.message());
     owned_ = false;
+    if (synced) syncToDisk(directoryOf(final_));
 }
 
 }  // namespace tessera

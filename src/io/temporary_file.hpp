@@ -8,12 +8,8 @@ namespace tessera {
 // Holds the temporary name beside the final one; commit() renames, destruction without it removes.
 class TemporaryFile {
 public:
-    // Error where the directory of the final name is absent, or the name is that of a directory or device. A symbolic
-    // link is followed.
+    // Error as of checkReplaceable(). A symbolic link is followed.
     explicit TemporaryFile(const std::string& finalName);
-    // The same temporary file as another process named it. Where an exception destroys this object, the file is left to
-    // removeAbandonedFiles(): the other processes may be at it until they are taken down.
-    TemporaryFile(const std::string& finalName, long creatorPid);
     ~TemporaryFile();
     TemporaryFile(const TemporaryFile&) = delete;
     TemporaryFile& operator=(const TemporaryFile&) = delete;
@@ -22,16 +18,20 @@ public:
     const std::string& finalName() const noexcept { return final_; }
     // A message with the final name in the place of the temporary one, which would only confuse.
     std::string inFinalNames(std::string message) const;
-    void commit();  // the file must be closed
+    // The file must be closed. synced: it is on disk, under its final name, when this returns.
+    void commit(bool synced = false);
 
 private:
     std::string final_, name_;
     bool owned_ = false;
-    int exceptions_;  // in flight when this object was made
 };
 
-// Removes what joined objects left when an exception destroyed them. Called with the message already said, right before
-// the other ranks are taken down.
-void removeAbandonedFiles() noexcept;
+// Error where the directory of a file to be written is absent, or its name is that of a directory or device.
+void checkReplaceable(const std::string& path);
+// A symbolic link stays and the file it leads to, which may not be there yet, is replaced: this is that file's name.
+std::string followLinks(const std::string& name);
+std::string directoryOf(const std::string& path);  // "." where it names none
+// Returns when a file's bytes, or a directory's entries, are on disk. Error: they cannot be written.
+void syncToDisk(const std::string& path);
 
 }  // namespace tessera

@@ -10,7 +10,11 @@ namespace tessera {
 
 namespace {
 constexpr std::size_t tilePixels = 128;  // the tables of one shift stay in the cache
-}
+
+// Rows of dense spaxels stand in a node's product at places that depend on the spaxels alone, modulo this, whichever
+// others this rank has: a BLAS may sum the columns at the edges of its blocks, whose width divides this, in another order.
+constexpr std::uint32_t unit = 12, noSpaxel = 0xffffffffU;
+}  // namespace
 
 // One tile of wavelength pixels: `acc` holds it for every spaxel. Buffers of one thread.
 struct PixelWay::Tile {
@@ -68,21 +72,36 @@ void PixelWay::fillNodes(Host exec) {
         firstNode_ = std::min(firstNode_, d.range.firstNode);
         endNode = std::max(endNode, d.range.firstNode + d.range.nodes);
     }
-    nodeStart_.assign(std::size_t(endNode - firstNode_) + 1, 0);
+    // Spaxels are ascending, so that each unit of a node is met once.
+    const std::size_t allNodes = std::size_t(endNode - firstNode_);
+    std::vector<std::vector<std::uint32_t>> unitsOf(allNodes);
+    const auto numberOf = [&](std::size_t spaxel) {
+        return stars_.spaxel.empty() ? std::uint32_t(spaxel) : stars_.spaxel[spaxel];
+    };
     for (const auto& d : dense)
-        for (int n = 0; n < d.range.nodes; ++n) ++nodeStart_[std::size_t(d.range.firstNode - firstNode_ + n) + 1];
-    for (std::size_t n = 1; n < nodeStart_.size(); ++n) nodeStart_[n] += nodeStart_[n - 1];
-    rowSpaxel_.resize(nodeStart_.back());
+        for (int n = 0; n < d.range.nodes; ++n) {
+            auto& units = unitsOf[std::size_t(d.range.firstNode - firstNode_ + n)];
+            const std::uint32_t u = numberOf(d.spaxel) / unit;
+            if (units.empty() || units.back() != u) units.push_back(u);
+        }
+    nodeStart_.assign(allNodes + 1, 0);
+    for (std::size_t n = 0; n < allNodes; ++n) nodeStart_[n + 1] = nodeStart_[n] + unit * unitsOf[n].size();
+    rowSpaxel_.assign(nodeStart_.back(), noSpaxel);
     std::vector<std::vector<std::size_t>> rowsOf(dense.size());
-    std::vector<std::size_t> place(nodeStart_.begin(), nodeStart_.end() - 1);
+    std::vector<std::size_t> met(allNodes, 0);  // units
     for (std::size_t d = 0; d < dense.size(); ++d)
         for (int n = 0; n < dense[d].range.nodes; ++n) {
-            const std::size_t row = place[std::size_t(dense[d].range.firstNode - firstNode_ + n)]++;
+            const std::size_t node = std::size_t(dense[d].range.firstNode - firstNode_ + n);
+            const std::uint32_t number = numberOf(dense[d].spaxel);
+            while (unitsOf[node][met[node]] != number / unit) ++met[node];
+            const std::size_t row = nodeStart_[node] + unit * met[node] + number % unit;
             rowSpaxel_[row] = std::uint32_t(dense[d].spaxel);
             rowsOf[d].push_back(row);
         }
     const std::size_t templates = table_.templates();
     rows_ = Buffer<float>(nodeStart_.back() * templates);
+    for (std::size_t row = 0; row < rowSpaxel_.size(); ++row)
+        if (rowSpaxel_[row] == noSpaxel) std::fill_n(rows_.data() + row * templates, templates, 0.0F);
 #pragma omp parallel num_threads(threadsOf(exec))
     {
         Buffer<float> coefficients;
@@ -141,6 +160,7 @@ void PixelWay::addNodes(const Tile& tile, double scale) const {
                  templates, tile.product, tilePixels);
         const float factor = float(scale);
         for (std::size_t r = 0; r < rows; ++r) {
+            if (rowSpaxel_[first + r] == noSpaxel) continue;
             float* acc = tile.acc + std::size_t(rowSpaxel_[first + r]) * tilePixels;
             const float* from = tile.product + r * tilePixels;
             for (std::size_t j = 0; j < tile.pixels; ++j) acc[j] += factor * from[j];

@@ -52,7 +52,6 @@ private:
     const BinnedStars& stars_;
     const KnotTable& table_;
     DenseCoefficients dense_;
-    std::vector<std::size_t> batches_;  // of dense spaxels: first of each, and the end
 };
 
 // Stars are summed at the pixels, from tables of the templates' pixel averages under one shift after the other: for
@@ -81,7 +80,7 @@ private:
     std::vector<std::size_t> binStart_;  // [bins + 1]
     int firstNode_ = 0;
     std::vector<std::size_t> nodeStart_;    // [nodes + 1] rows of each node
-    std::vector<std::uint32_t> rowSpaxel_;  // [rows] by node, then by spaxel
+    std::vector<std::uint32_t> rowSpaxel_;  // [rows] by node, then by spaxel, with gaps
     Buffer<float> rows_;                    // [rows][templates]
 };
 

@@ -131,8 +131,8 @@ DenseRange nodesOf(const KnotTable& table, const StarRecord* stars, std::uint64_
 
 }  // namespace
 
-BinnedStars bin(Host exec, const Stars& stars, const Projected& p, std::size_t nSpaxels, const KnotTable& table,
-                Buffer<StarRecord>&& memory) {
+BinnedStars order(Host exec, const Stars& stars, const Projected& p, std::size_t nSpaxels, const KnotTable& table,
+                  Buffer<StarRecord>&& memory) {
     if (stars.size() >= std::numeric_limits<std::uint32_t>::max())
         throw Error("a galaxy of " + std::to_string(stars.size()) +
                     " stars on one rank: at most 4294967294 are supported");
@@ -149,10 +149,14 @@ BinnedStars bin(Host exec, const Stars& stars, const Projected& p, std::size_t n
         const auto [begin, end] = rangeOfPart(stars.size(), t, parts);
         place(stars, p, table, begin, end, b.start, places.place.data() + t * nSpaxels, b.stars.data());
     }
+    return b;
+}
 
+void settle(Host exec, BinnedStars& b, const KnotTable& table) {
+    const std::size_t nSpaxels = b.start.size() - 1;
     constexpr double fewestNodes = 4;
     std::vector<DenseRange> dense(nSpaxels);
-#pragma omp parallel num_threads(threads)
+#pragma omp parallel num_threads(threadsOf(exec))
     {
         ShiftSort sort(table);
 #pragma omp for schedule(dynamic, 16)
@@ -170,6 +174,12 @@ BinnedStars bin(Host exec, const Stars& stars, const Projected& p, std::size_t n
     }
     std::copy_if(dense.begin(), dense.end(), std::back_inserter(b.dense),
                  [](const DenseRange& r) { return r.nodes > 0; });
+}
+
+BinnedStars bin(Host exec, const Stars& stars, const Projected& p, std::size_t nSpaxels, const KnotTable& table,
+                Buffer<StarRecord>&& memory) {
+    BinnedStars b = order(exec, stars, p, nSpaxels, table, std::move(memory));
+    settle(exec, b, table);
     return b;
 }
 

@@ -1,12 +1,17 @@
-// Parallel loops whose result does not depend on the number of threads.
+// Parallel loops whose result does not depend on the number of threads, nor on how many processes share the stars.
 #pragma once
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "tessera/core/exec.hpp"
+#include "tessera/core/gather.hpp"
+#include "tessera/model/particles.hpp"
 
 namespace tessera {
 
@@ -14,22 +19,48 @@ inline int threadsOf(Host exec) {
     return exec.threads > 0 ? exec.threads : omp_get_max_threads();
 }
 
-// sum of term(i) over i < n: blocks of fixed length are summed each on its own, then in order.
+// First star of every block of blockRows rows of the file, and the end. Wind particles count as rows: a galaxy that is cut
+// at multiples of blockRows has the same blocks as when it is whole.
+inline std::vector<std::size_t> rowBlocks(const Stars& stars) {
+    const std::uint64_t rows = stars.size() + stars.windRows.size();
+    std::vector<std::size_t> starts;
+    auto wind = stars.windRows.begin();
+    for (std::uint64_t row = 0; row < rows; row += blockRows) {
+        wind = std::lower_bound(wind, stars.windRows.end(), row);
+        starts.push_back(std::size_t(row) - std::size_t(wind - stars.windRows.begin()));
+    }
+    starts.push_back(stars.size());
+    return starts;
+}
+
+// The sum of everyone's partial sums, in order. T: doubles alone.
+template <class T>
+T sumInOrder(const std::vector<T>& partial, const Gather& gather) {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % sizeof(double) == 0);
+    constexpr std::size_t width = sizeof(T) / sizeof(double);
+    std::vector<double> values(partial.size() * width);
+    if (!partial.empty()) std::memcpy(values.data(), partial.data(), values.size() * sizeof(double));
+    values = gather(std::move(values));
+    T total{};
+    for (std::size_t i = 0; i < values.size(); i += width) {
+        T one;
+        std::memcpy(static_cast<void*>(&one), values.data() + i, sizeof(T));
+        total += one;
+    }
+    return total;
+}
+
+// Sum of term(i) over all stars, blocks of starts (see rowBlocks) each on its own, then in order over all processes.
 template <class T, class Term>
-T sumBlocks(Host exec, std::size_t n, Term term) {
-    constexpr std::size_t length = 4096;
-    const std::size_t blocks = (n + length - 1) / length;
-    std::vector<T> partial(blocks);
+T sumBlocks(Host exec, const std::vector<std::size_t>& starts, const Gather& gather, Term term) {
+    std::vector<T> partial(starts.size() - 1);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
-    for (std::size_t b = 0; b < blocks; ++b) {
+    for (std::size_t b = 0; b < partial.size(); ++b) {
         T sum{};
-        const std::size_t end = (b + 1) * length < n ? (b + 1) * length : n;
-        for (std::size_t i = b * length; i < end; ++i) sum += term(i);
+        for (std::size_t i = starts[b]; i < starts[b + 1]; ++i) sum += term(i);
         partial[b] = sum;
     }
-    T total{};
-    for (const T& p : partial) total += p;
-    return total;
+    return sumInOrder(partial, gather);
 }
 
 }  // namespace tessera

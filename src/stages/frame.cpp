@@ -1,7 +1,8 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <numeric>
+#include <limits>
 #include <vector>
 
 #include "stages/blocks.hpp"
@@ -16,11 +17,18 @@ namespace {
 constexpr double degree = units::pi / 180;
 
 struct Selection {
+    Host exec;
     const Stars& stars;
     const Vec3d& centre;
     double boxSize;
+    const Gather& gather;
+    std::vector<std::size_t> blocks;
 
     Vec3d relative(std::size_t i) const { return nearestImage(stars.position[i] - centre, boxSize); }
+    template <class T, class Term>
+    T sum(Term term) const {
+        return sumBlocks<T>(exec, blocks, gather, term);
+    }
 };
 
 struct WeightedVelocity {
@@ -34,8 +42,8 @@ struct WeightedVelocity {
 };
 
 // Mass-weighted mean velocity of the stars within the radius (0: all).
-Vec3d meanVelocity(Host exec, const Selection& s, double radius) {
-    const auto total = sumBlocks<WeightedVelocity>(exec, s.stars.size(), [&](std::size_t i) {
+Vec3d meanVelocity(const Selection& s, double radius) {
+    const auto total = s.sum<WeightedVelocity>([&](std::size_t i) {
         if (radius > 0 && norm(s.relative(i)) > radius) return WeightedVelocity{};
         const double m = s.stars.mass[i];
         return WeightedVelocity{m, s.stars.velocity[i].to<double>() * m};
@@ -46,52 +54,99 @@ Vec3d meanVelocity(Host exec, const Selection& s, double radius) {
     return total.momentum * (1 / total.mass);
 }
 
+// Unsigned integers in the order of the floats.
+std::uint32_t orderedBits(float x) {
+    const auto bits = std::bit_cast<std::uint32_t>(x);
+    return bits >> 31 ? ~bits : bits | 0x80000000U;
+}
+float ofOrderedBits(std::uint32_t bits) {
+    return std::bit_cast<float>(bits >> 31 ? bits & 0x7fffffffU : ~bits);
+}
+
+// Sums of everyone's numbers, place by place.
+std::vector<double> sumOverParts(const std::vector<double>& mine, const Gather& gather) {
+    const std::vector<double> all = gather(mine);
+    std::vector<double> total(mine.size(), 0.0);
+    for (std::size_t i = 0; i < all.size(); ++i) total[i % mine.size()] += all[i];
+    return total;
+}
+
+// The middle velocity along each axis, by halving the range of its bits: everyone counts, no one holds all.
 Vec3d medianVelocity(const Selection& s, double radius) {
-    std::vector<float> component[3];
+    std::vector<std::uint32_t> component[3];
     for (std::size_t i = 0; i < s.stars.size(); ++i)
         if (norm(s.relative(i)) <= radius)
-            for (int k = 0; k < 3; ++k) component[k].push_back(s.stars.velocity[i][k]);
-    if (component[0].empty())
+            for (int k = 0; k < 3; ++k) component[k].push_back(orderedBits(s.stars.velocity[i][k]));
+    const double total = sumOverParts({double(component[0].size())}, s.gather)[0];
+    if (!(total > 0))
         throw Error("systemic velocity: no stars within " + std::to_string(radius) +
                     " kpc of the galaxy's centre (view.systemic_radius)");
-    Vec3d median;
-    for (int k = 0; k < 3; ++k) {
-        auto& c = component[k];
-        const auto middle = c.begin() + std::ptrdiff_t(c.size() / 2);
-        std::nth_element(c.begin(), middle, c.end());
-        median[k] = *middle;
-        if (c.size() % 2 == 0) median[k] = 0.5 * (median[k] + double(*std::max_element(c.begin(), middle)));
+    // The lower and the upper of the two in the middle, or twice the one.
+    const double wanted[2] = {std::floor((total - 1) / 2), std::floor(total / 2)};
+    std::uint32_t low[6], high[6];
+    std::fill_n(low, 6, 0U);
+    std::fill_n(high, 6, std::numeric_limits<std::uint32_t>::max());
+    for (int bit = 0; bit < 32; ++bit) {
+        std::vector<double> atMost(6);
+        for (int k = 0; k < 6; ++k) {
+            const std::uint32_t middle = low[k] + (high[k] - low[k]) / 2;
+            const auto& values = component[k / 2];
+            atMost[std::size_t(k)] =
+                double(std::count_if(values.begin(), values.end(), [&](std::uint32_t v) { return v <= middle; }));
+        }
+        atMost = sumOverParts(atMost, s.gather);
+        for (int k = 0; k < 6; ++k) {
+            const std::uint32_t middle = low[k] + (high[k] - low[k]) / 2;
+            if (atMost[std::size_t(k)] > wanted[k % 2])
+                high[k] = middle;
+            else
+                low[k] = middle + 1;
+        }
     }
+    Vec3d median;
+    for (int k = 0; k < 3; ++k)
+        median[k] = 0.5 * (double(ofOrderedBits(high[2 * k])) + double(ofOrderedBits(high[2 * k + 1])));
     return median;
 }
 
-Vec3d systemicVelocity(Host exec, const Selection& s, const Subhalo& subhalo, const ViewConfig& view) {
+Vec3d systemicVelocity(const Selection& s, const Subhalo& subhalo, const ViewConfig& view) {
     switch (view.systemicVelocity) {
         case SystemicVelocity::none:
             return {};
         case SystemicVelocity::mean:
-            return meanVelocity(exec, s, view.systemicRadius);
+            return meanVelocity(s, view.systemicRadius);
         case SystemicVelocity::median:
             return medianVelocity(s, view.systemicRadius);
         case SystemicVelocity::subhalo:
             break;
     }
-    return subhalo.velocity ? *subhalo.velocity : meanVelocity(exec, s, 0);
+    return subhalo.velocity ? *subhalo.velocity : meanVelocity(s, 0);
 }
 
-// Radius that holds half of the stars' mass, from the stars themselves.
-double halfMassRadius(const Selection& s) {
-    std::vector<std::pair<double, double>> shells(s.stars.size());
-    for (std::size_t i = 0; i < s.stars.size(); ++i) shells[i] = {norm(s.relative(i)), double(s.stars.mass[i])};
-    std::sort(shells.begin(), shells.end());
-    const double total = std::accumulate(shells.begin(), shells.end(), 0.0,
-                                         [](double sum, const auto& shell) { return sum + shell.second; });
-    double inside = 0;
-    for (const auto& [radius, mass] : shells) {
-        inside += mass;
-        if (inside >= 0.5 * total) return radius;
+struct Mass {
+    double value = 0;
+    Mass& operator+=(const Mass& o) {
+        value += o.value;
+        return *this;
     }
-    return shells.empty() ? 0 : shells.back().first;
+};
+
+// Radius that holds half of the stars' mass, from the stars themselves: by halving the range it can lie in.
+double halfMassRadius(const Selection& s) {
+    std::vector<double> radius(s.stars.size());
+    double largest = 0;
+    for (std::size_t i = 0; i < radius.size(); ++i) largest = std::max(largest, radius[i] = norm(s.relative(i)));
+    for (const double r : s.gather({largest})) largest = std::max(largest, r);
+    const auto within = [&](double r) {
+        return s.sum<Mass>([&](std::size_t i) { return Mass{radius[i] <= r ? double(s.stars.mass[i]) : 0.0}; }).value;
+    };
+    const double half = 0.5 * within(largest);
+    double low = 0, high = largest;
+    for (int i = 0; i < 50; ++i) {
+        const double middle = 0.5 * (low + high);
+        (within(middle) >= half ? high : low) = middle;
+    }
+    return high;
 }
 
 struct Moments {
@@ -123,12 +178,12 @@ Mat3d principalFrame(const Moments& m) {
     return {{longest, cross(shortest, longest), shortest}};
 }
 
-Mat3d galaxyAxes(Host exec, const Selection& s, const Vec3d& velocity, const Subhalo& subhalo, const ViewConfig& view) {
+Mat3d galaxyAxes(const Selection& s, const Vec3d& velocity, const Subhalo& subhalo, const ViewConfig& view) {
     double radius = view.orientationRadius;
     if (radius <= 0)
         radius =
             2 * (subhalo.halfMassRadius && *subhalo.halfMassRadius > 0 ? *subhalo.halfMassRadius : halfMassRadius(s));
-    const auto moments = sumBlocks<Moments>(exec, s.stars.size(), [&](std::size_t i) {
+    const auto moments = s.sum<Moments>([&](std::size_t i) {
         const Vec3d x = s.relative(i);
         if (norm(x) > radius) return Moments{};
         const double m = s.stars.mass[i];
@@ -143,11 +198,11 @@ Mat3d galaxyAxes(Host exec, const Selection& s, const Vec3d& velocity, const Sub
 }  // namespace
 
 GalaxyFrame frame(Host exec, const Stars& stars, const Subhalo& subhalo, const Vec3d& centre, double boxSize,
-                  const ViewConfig& view) {
-    const Selection s{stars, centre, boxSize};
+                  const ViewConfig& view, const Gather& gather) {
+    const Selection s{exec, stars, centre, boxSize, gather, rowBlocks(stars)};
     GalaxyFrame f;
     f.centre = centre;
-    f.velocity = systemicVelocity(exec, s, subhalo, view);
+    f.velocity = systemicVelocity(s, subhalo, view);
     Mat3d axes;
     double inclination = view.inclination * degree;
     switch (view.orientation) {
@@ -166,7 +221,7 @@ GalaxyFrame frame(Host exec, const Stars& stars, const Subhalo& subhalo, const V
             inclination += units::pi / 2;
             [[fallthrough]];
         case Orientation::faceOn:
-            axes = galaxyAxes(exec, s, f.velocity, subhalo, view);
+            axes = galaxyAxes(s, f.velocity, subhalo, view);
             break;
     }
     f.rotation = viewRotation(inclination, view.positionAngle * degree, view.twist * degree) * axes;

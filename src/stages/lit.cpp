@@ -6,7 +6,7 @@
 
 namespace tessera {
 
-std::vector<std::uint32_t> keepLit(BinnedStars& b) {
+void keepLit(BinnedStars& b) {
     std::vector<std::uint32_t> lit;
     const std::size_t all = b.start.size() - 1;
     for (std::size_t s = 0; s < all; ++s)
@@ -16,7 +16,7 @@ std::vector<std::uint32_t> keepLit(BinnedStars& b) {
         }
     b.start[lit.size()] = b.start[all];
     b.start.shrink(lit.size() + 1);
-    return lit;
+    b.spaxel = std::move(lit);
 }
 
 std::vector<std::uint8_t> reached(const Optics& o, std::span<const std::uint32_t> lit) {

@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "stages/blocks.hpp"
 #include "tessera/physics/doppler.hpp"
@@ -70,7 +71,13 @@ LibraryLimits limitsOf(const KnotTable& t) {
             t.rubix ? zFirst : std::pow(10, zFirst), t.rubix ? zLast : std::pow(10, zLast)};
 }
 
-MapResult mapsOfSums(std::span<const SpaxelSums> sums, std::size_t n, std::span<const std::uint8_t> mask) {
+SpaxelSums MapResult::total() const {
+    SpaxelSums sum;
+    for (const SpaxelSums& s : sums) sum += s;
+    return sum;
+}
+
+MapResult mapsOfSums(std::vector<SpaxelSums> sums, std::size_t n, std::span<const std::uint8_t> mask) {
     static const std::array<std::array<const char*, 2>, kCount> names{{{"stars", "1"},
                                                                        {"mass", "Msun"},
                                                                        {"age_mass", "Gyr"},
@@ -83,15 +90,10 @@ MapResult mapsOfSums(std::span<const SpaxelSums> sums, std::size_t n, std::span<
     constexpr float nan = std::numeric_limits<float>::quiet_NaN();
     MapResult r;
     for (const auto& [name, unit] : names) r.maps.push_back({name, unit, std::vector<float>(n * n, nan)});
+    r.sums = std::move(sums);
     for (std::size_t p = 0; p < n * n; ++p) {
         if (!mask[p]) continue;
-        const SpaxelSums& s = sums[p];
-        r.stars += s.stars;
-        r.mass += s.mass;
-        r.luminosity += s.light;
-        r.clampedAge += s.clampedAge;
-        r.clampedMetallicity += s.clampedMetallicity;
-        r.clampedMass += s.clampedMass;
+        const SpaxelSums& s = r.sums[p];
         r.maps[kStars].data[p] = float(s.stars);
         r.maps[kMass].data[p] = float(s.mass);
         if (s.mass > 0) {
@@ -128,7 +130,7 @@ MapResult maps(Host exec, const BinnedStars& b, const KnotTable& table, Doppler 
         }
         sums[p] = mine;
     }
-    return mapsOfSums(sums, n, mask);
+    return mapsOfSums(std::move(sums), n, mask);
 }
 
 }  // namespace tessera

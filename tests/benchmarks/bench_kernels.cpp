@@ -53,7 +53,8 @@ struct Bench {
         binned = order(Host{}, copy(projected));
         scale = fluxPerLuminosity(redshift, luminosityDistanceMpc(cosmology, redshift));
         shining = order(Host{}, copy(projected));
-        lit = keepLit(shining);
+        keepLit(shining);
+        lit = shining.spaxel;
         stride = (blockPixels + 2 * both.wings() + spectrumPadding + 15) / 16 * 16;
         work = Buffer<float>(lit.size() * stride, 1.0F);
     }

@@ -1,9 +1,15 @@
 // Communication as a value: alone (self) or over MPI. comm.cpp is the only file that calls MPI.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
+
+#include "tessera/core/memory.hpp"
 
 namespace tessera {
 
@@ -14,15 +20,49 @@ public:
 
     int rank() const noexcept { return rank_; }
     int size() const noexcept { return size_; }
+    // Ranks [first, last] of this one as a communicator of their own, in their order. A call of those ranks alone, all of
+    // which have the same one in mind.
+    Comm range(int first, int last) const;
+
     void barrier() const;
     void sum(double* values, std::size_t n) const;  // in place, over all ranks
     void sum(std::uint64_t* values, std::size_t n) const;
     std::vector<std::string> gather(const std::string& text) const;  // on rank 0: one per rank; elsewhere empty
-    void abort(int code) const noexcept;                             // takes all ranks down; does not return
+
+    // Everyone's values one after the other, in the order of the ranks; the same on every rank.
+    template <class T>
+    std::vector<T> gatherAll(std::span<const T> mine) const;
+    // counts[r] elements of `mine`, which lie in the order of the ranks, go to rank r. Returns what all ranks sent here,
+    // in their order; received[r]: how much of it is rank r's.
+    template <class T>
+    Buffer<T> exchange(const T* mine, std::span<const std::uint64_t> counts,
+                       std::vector<std::uint64_t>& received) const;
+    // Everyone's elements one after the other on rank 0, written to `out` there (nothing elsewhere); counts: of every
+    // rank, known to all. Rank 0's own are there already.
+    template <class T>
+    void collect(const T* mine, T* out, std::span<const std::uint64_t> counts) const;
+    template <class T>
+    void broadcast(T* values, std::size_t n, int root = 0) const;
+
+    void abort(int code) const noexcept;  // takes all ranks down; does not return
+
+    // [byte] that this process has handed to other ranks so far, by exchange() and collect(): what is moved of particles
+    // and spectra.
+    static std::uint64_t bytesMoved() noexcept;
 
 private:
-    Comm(bool mpi, int rank, int size) : mpi_(mpi), rank_(rank), size_(size) {}
-    bool mpi_ = false;
+    struct Handle;
+    Comm(std::shared_ptr<const Handle> handle, int rank, int size)
+        : handle_(std::move(handle)), rank_(rank), size_(size) {}
+    void gatherAllBytes(const void* mine, std::size_t bytes, std::vector<std::uint64_t>& bytesOf,
+                        std::vector<std::byte>& all) const;
+    std::vector<std::uint64_t> swapCounts(std::span<const std::uint64_t> counts) const;
+    void exchangeElements(std::size_t size, const void* mine, std::span<const std::uint64_t> counts, void* out,
+                          std::span<const std::uint64_t> received) const;
+    void collectElements(std::size_t size, const void* mine, void* out, std::span<const std::uint64_t> counts) const;
+    void broadcastBytes(void* values, std::size_t bytes, int root) const;
+
+    std::shared_ptr<const Handle> handle_;  // none: alone
     int rank_ = 0, size_ = 1;
 };
 
@@ -37,5 +77,40 @@ public:
 
 // "Open MPI v4.1.4 ..." of the library in use.
 std::string mpiLibraryVersion();
+
+template <class T>
+std::vector<T> Comm::gatherAll(std::span<const T> mine) const {
+    static_assert(std::is_trivially_copyable_v<T>);
+    std::vector<std::uint64_t> bytesOf;
+    std::vector<std::byte> bytes;
+    gatherAllBytes(mine.data(), mine.size_bytes(), bytesOf, bytes);
+    std::vector<T> all(bytes.size() / sizeof(T));
+    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(all.data()));
+    return all;
+}
+
+template <class T>
+Buffer<T> Comm::exchange(const T* mine, std::span<const std::uint64_t> counts,
+                         std::vector<std::uint64_t>& received) const {
+    static_assert(std::is_trivially_copyable_v<T>);
+    received = swapCounts(counts);
+    std::uint64_t total = 0;
+    for (const std::uint64_t n : received) total += n;
+    Buffer<T> out(total);
+    exchangeElements(sizeof(T), mine, counts, out.data(), received);
+    return out;
+}
+
+template <class T>
+void Comm::collect(const T* mine, T* out, std::span<const std::uint64_t> counts) const {
+    static_assert(std::is_trivially_copyable_v<T>);
+    collectElements(sizeof(T), mine, out, counts);
+}
+
+template <class T>
+void Comm::broadcast(T* values, std::size_t n, int root) const {
+    static_assert(std::is_trivially_copyable_v<T>);
+    broadcastBytes(values, n * sizeof(T), root);
+}
 
 }  // namespace tessera

@@ -14,7 +14,8 @@
 //
 // Cubes are stored in chunks of about 10 x 10 spaxels x 512 wavelengths, so that a spectrum and an image at one
 // wavelength both read few of them, shuffled and deflated (compression 0: neither). The attributes are those of
-// GalaxyReport. In a file that `tessera merge` made, /galaxies/<subhalo> may be an external link into a shard's file.
+// GalaxyReport. In a file that `tessera merge` made, or one of output.layout parts or galaxies, /galaxies/<subhalo> may be
+// an external link into another file.
 #pragma once
 
 #include <cstdint>
@@ -42,26 +43,19 @@ std::string differenceOf(const CubeFileHeader& a, const CubeFileHeader& b);
 
 // Writes to a temporary name beside the final one, PATH.tmp.<pid>; finish() renames. Destroyed without finish(), it
 // removes the temporary file. Errors name the file and the galaxy.
-//
-// Many ranks, one file: one rank makes the writer and suspends it, the others join() it with that rank's process id;
-// then each in turn resumes, writes and suspends. The rank that made it resumes and finishes.
 class CubeFileWriter {
 public:
     CubeFileWriter(const std::string& path, const CubeFileHeader&);
-    static CubeFileWriter join(const std::string& path, const CubeFileHeader&, long creatorPid);  // suspended
     ~CubeFileWriter();
     CubeFileWriter(CubeFileWriter&&) noexcept;
     CubeFileWriter& operator=(CubeFileWriter&&) noexcept;
 
     void write(const GalaxyCube&);  // Error where this galaxy and view are there already
-    void finish(const std::vector<GalaxyReport>& catalogue);
-    // Closes and reopens the temporary file, so that ranks may take turns (see pipeline run()).
-    void suspend();
-    void resume();
+    // synced: the file is on disk when this returns, not in the system's memory only.
+    void finish(const std::vector<GalaxyReport>& catalogue, bool synced = false);
 
 private:
     struct Impl;
-    explicit CubeFileWriter(std::unique_ptr<Impl>);
     std::unique_ptr<Impl> impl_;
 };
 

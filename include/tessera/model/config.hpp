@@ -123,12 +123,16 @@ struct NoiseConfig {
 };
 
 enum class CubeUnit { flux, luminosity };
+// One file; or one with links into the segments that the ranks wrote; or that with one segment a galaxy.
+enum class OutputLayout { single, parts, galaxies };
 
 struct OutputConfig {
     std::string path = "cubes.hdf5";
     CubeUnit unit = CubeUnit::flux;
     bool fits = false;    // beside path: <stem>_<subhalo>[_view<k>].fits
     int compression = 4;  // deflate level of the HDF5 cubes; 0: none
+    OutputLayout layout = OutputLayout::single;
+    double checkpoint = 60;  // [s] a segment older than this is closed, and so survives; 0: after every galaxy
 };
 
 enum class Compat { none, rubix };
@@ -136,9 +140,10 @@ enum class Backend { automatic, cpu, simt, cuda };
 
 struct ResourcesConfig {
     Backend backend = Backend::automatic;
-    int threads = 0;                  // 0: all that OpenMP offers
-    std::uint64_t memoryPerRank = 0;  // [byte] 0: half of the node's memory, shared by its ranks
-    bool deterministic = true;        // bitwise the same for any number of threads
+    int threads = 0;                      // 0: all that OpenMP offers
+    std::uint64_t memoryPerRank = 0;      // [byte] 0: half of the node's memory, shared by its ranks
+    std::uint64_t splitFrom = 1'000'000;  // star particles; a galaxy of so many may be shared by ranks
+    bool deterministic = true;            // bitwise the same for any number of threads and ranks
 };
 
 struct Config {

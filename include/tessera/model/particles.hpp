@@ -16,6 +16,10 @@ struct ParticleRange {
     std::uint64_t count = 0;
 };
 
+// Where a galaxy's rows may be cut into parts for several processes: at multiples of this from its first row. Sums over
+// stars are made of sums over such blocks, so that they do not depend on the cuts.
+inline constexpr std::uint64_t blockRows = 4096;
+
 // Star particles (wind-phase cells removed). All arrays have the same length.
 struct Stars {
     Buffer<Vec3d> position;     // [kpc] physical, in the snapshot's box

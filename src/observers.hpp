@@ -1,0 +1,28 @@
+// The observers of a run: one a setup, made when first needed; those not used for longest go when there are several.
+#pragma once
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <utility>
+
+#include "run_plan.hpp"
+
+namespace tessera {
+
+class Observers {
+public:
+    explicit Observers(const RunPlan& plan) : plan_(plan) {}  // which must outlive it and all observers
+
+    // Of this rank's part of the stars, with the other ranks of the communicator (see Observer::observe). The cube's
+    // memory goes back to its observer when it has served, in whichever thread that is.
+    std::shared_ptr<const GalaxyCube> observe(const Stars&, const GalaxyInput&, const Observation&, const Comm&);
+
+private:
+    std::shared_ptr<Observer> of(std::size_t setup);
+
+    const RunPlan& plan_;
+    std::list<std::pair<std::size_t, std::shared_ptr<Observer>>> kept_;  // the last used first
+};
+
+}  // namespace tessera

@@ -1,0 +1,63 @@
+#include "setup.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tessera/io/templates.hpp"
+#include "tessera/stages.hpp"
+
+namespace tessera {
+
+double Setup::cubeBytes() const {
+    const double n = double(config.telescope.spaxels());
+    return n * n * double(config.telescope.wavelengths().size) * sizeof(float) * (config.noise ? 2 : 1);
+}
+
+Setup SetupMaker::make(const Config& config) {
+    Setup setup;
+    setup.config = config;
+    const std::string files =
+        fmt::format("{}\n{}", config.psf ? config.psf->path : "", config.lsf ? config.lsf->table : "");
+    auto& tables = tables_[files];
+    if (!tables || (config.psf && config.psf->kind == PsfKind::fits && !tables->psfImage))
+        tables = std::make_shared<InstrumentTables>(loadInstrumentTables(config));
+    setup.tables = tables;
+    auto& library = libraries_[config.ssp.library];
+    if (!library) library = std::make_shared<SspLibrary>(loadSsp(config.ssp.library));
+    setup.library = library;
+    // A view's fault is told once, before any particle is read; observe() would find it again.
+    const WavelengthGrid grid = config.telescope.wavelengths();
+    for (const ViewConfig& view : config.views) coveredPixels(grid, *library, view.redshift, config.spectra.outside);
+    setup.cosmology = cosmologyOf(config.cosmology, info_);
+    return setup;
+}
+
+std::vector<std::string> resolutionNotes(const Setup& setup) {
+    const Config& c = setup.config;
+    const SspLibrary& l = *setup.library;
+    if (!c.lsf || !c.lsf->subtractLibrary || c.compat == Compat::rubix) return {};
+    const WavelengthGrid grid = c.telescope.wavelengths();
+    std::vector<std::string> notes;
+    for (const ViewConfig& view : c.views) {
+        if (l.fwhm.empty()) {
+            const double middle = grid.centre(0.5 * double(grid.size - 1)) / (1 + view.redshift);
+            auto above = std::upper_bound(l.wavelength.begin(), l.wavelength.end(), middle);
+            if (above == l.wavelength.begin() || above == l.wavelength.end()) continue;
+            return {
+                fmt::format("library {} states no resolution, so lsf is applied in full; its samples are "
+                            "{:.3g} Angstrom apart at {:.0f} Angstrom",
+                            l.name, *above - *(above - 1), middle)};  // alike for every view
+        }
+        const LineWidthTable* table = setup.tables->lineWidths ? &*setup.tables->lineWidths : nullptr;
+        const double coarser = makeLsf(*c.lsf, table, grid, l, view.redshift).coarserFraction;
+        if (coarser > 0)
+            notes.push_back(
+                fmt::format("library {} is coarser than the instrument at {:.0f} % of the wavelengths "
+                            "at redshift {}: no line spread is added there",
+                            l.name, 100 * coarser, view.redshift));
+    }
+    return notes;
+}
+
+}  // namespace tessera

@@ -1,0 +1,174 @@
+#include "team.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "stages/blocks.hpp"
+#include "tessera/core/error.hpp"
+
+namespace tessera {
+
+namespace {
+
+// What the spectrum of a spaxel costs beside its stars, in stars.
+constexpr double spaxelCost = 100;
+
+// Contiguous ranges of spaxels of about equal cost: first of each rank, and the end.
+std::vector<std::size_t> cutSpaxels(const std::vector<std::uint64_t>& stars, std::size_t ranks) {
+    double total = 0;
+    const auto cost = [&](std::size_t s) { return stars[s] > 0 ? double(stars[s]) + spaxelCost : 0; };
+    for (std::size_t s = 0; s < stars.size(); ++s) total += cost(s);
+    std::vector<std::size_t> first(ranks + 1, stars.size());
+    first[0] = 0;
+    double sum = 0;
+    std::size_t rank = 1;
+    for (std::size_t s = 0; s < stars.size() && rank < ranks; ++s) {
+        // A cut lies before the spaxel in whose first half it falls.
+        while (rank < ranks && sum + 0.5 * cost(s) >= total * double(rank) / double(ranks)) first[rank++] = s;
+        sum += cost(s);
+    }
+    return first;
+}
+
+}  // namespace
+
+Gather Team::gather() const {
+    if (alone()) return {};
+    return Gather([this](const Gather::Values& mine) { return comm_.gatherAll(std::span<const double>(mine)); });
+}
+
+std::uint64_t Team::total(std::uint64_t mine) const {
+    if (!alone()) comm_.sum(&mine, 1);
+    return mine;
+}
+
+bool Team::any(bool mine) const {
+    return total(mine) > 0;
+}
+
+void Team::combineShifts(Projected& p) const {
+    if (alone()) return;
+    const bool some = p.inside > 0;
+    const std::array<float, 2> mine{some ? p.shiftMin : INFINITY, some ? p.shiftMax : -INFINITY};
+    const std::vector<float> all = comm_.gatherAll(std::span<const float>(mine));
+    float low = INFINITY, high = -INFINITY;
+    for (std::size_t i = 0; i < all.size(); i += 2) {
+        low = std::min(low, all[i]);
+        high = std::max(high, all[i + 1]);
+    }
+    p.shiftMin = low <= high ? low : 0;
+    p.shiftMax = low <= high ? high : 0;
+}
+
+void Team::agree(KnotTable& table) const {
+    if (alone()) return;
+    std::array<double, 2> values{table.nodeStep, table.starsPerNode};
+    comm_.broadcast(values.data(), values.size());
+    table.nodeStep = values[0];
+    table.starsPerNode = values[1];
+}
+
+BinnedStars Team::shareSpaxels(Host exec, BinnedStars&& part) {
+    if (alone()) return std::move(part);
+    const std::size_t spaxels = part.start.size() - 1, ranks = std::size_t(comm_.size());
+    std::vector<std::uint64_t> stars(spaxels);
+    std::vector<std::uint32_t> own(spaxels);
+    for (std::size_t s = 0; s < spaxels; ++s) {
+        stars[s] = part.start[s + 1] - part.start[s];
+        own[s] = narrow<std::uint32_t>(stars[s]);
+    }
+    comm_.sum(stars.data(), spaxels);
+    first_ = cutSpaxels(stars, ranks);
+
+    // Records lie in the order of their spaxels, so what goes to one rank lies together.
+    std::vector<std::uint64_t> counts(ranks), spaxelsOf(ranks), received;
+    for (std::size_t r = 0; r < ranks; ++r) {
+        counts[r] = part.start[first_[r + 1]] - part.start[first_[r]];
+        spaxelsOf[r] = first_[r + 1] - first_[r];
+    }
+    const Buffer<std::uint32_t> each = comm_.exchange(own.data(), spaxelsOf, received);  // [rank][my spaxel]
+    const Buffer<StarRecord> arrived = comm_.exchange(part.stars.data(), counts, received);
+
+    const std::size_t first = first_[std::size_t(comm_.rank())], mySpaxels = spaxelsOf[std::size_t(comm_.rank())];
+    BinnedStars all;
+    all.stars = std::move(part.stars);
+    all.stars.reshape(arrived.size());
+    all.start = std::move(part.start);
+    std::uint64_t sum = 0;
+    for (std::size_t s = 0; s < spaxels; ++s) {
+        all.start[s] = sum;
+        if (s >= first && s < first + mySpaxels) sum += stars[s];
+    }
+    all.start[spaxels] = sum;
+    std::vector<std::uint64_t> from(ranks * mySpaxels);  // of a rank's stars of a spaxel in what arrived
+    std::uint64_t place = 0;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+        from[i] = place;
+        place += each[i];
+    }
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+    for (std::size_t s = 0; s < mySpaxels; ++s) {
+        StarRecord* to = all.stars.data() + all.start[first + s];
+        for (std::size_t r = 0; r < ranks; ++r) {
+            const std::size_t n = each[r * mySpaxels + s];
+            std::copy_n(arrived.data() + from[r * mySpaxels + s], n, to);
+            to += n;
+        }
+    }
+    return all;
+}
+
+// The part of the padded spaxels' range [first, end) that lies in the field, as spaxels of the field: order is the same.
+std::vector<std::size_t> Team::fieldRows(std::size_t n, std::size_t pad) const {
+    const std::size_t side = n + 2 * pad;
+    std::vector<std::size_t> out;
+    for (const std::size_t s : first_) {
+        const std::size_t y = s / side, x = s % side;
+        if (y < pad)
+            out.push_back(0);
+        else if (y >= pad + n)
+            out.push_back(n * n);
+        else
+            out.push_back((y - pad) * n + std::min(x > pad ? x - pad : 0, n));
+    }
+    return out;
+}
+
+std::vector<std::uint8_t> Team::mine(std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask) const {
+    std::vector<std::uint8_t> out(mask.begin(), mask.end());
+    if (alone()) return out;
+    const std::vector<std::size_t> rows = fieldRows(n, pad);
+    const auto rank = std::size_t(comm_.rank());
+    std::fill(out.begin(), out.begin() + std::ptrdiff_t(rows[rank]), std::uint8_t(0));
+    std::fill(out.begin() + std::ptrdiff_t(rows[rank + 1]), out.end(), std::uint8_t(0));
+    return out;
+}
+
+void Team::collectMaps(std::size_t n, std::size_t pad, MapResult& m) const {
+    if (alone()) return;
+    const std::vector<std::size_t> rows = fieldRows(n, pad);
+    std::vector<std::uint64_t> counts;
+    for (std::size_t r = 0; r + 1 < rows.size(); ++r) counts.push_back(rows[r + 1] - rows[r]);
+    const std::size_t from = rows[std::size_t(comm_.rank())];
+    for (Map& map : m.maps) comm_.collect(map.data.data() + from, map.data.data(), counts);
+    comm_.collect(m.sums.data() + from, m.sums.data(), counts);
+}
+
+std::vector<std::uint32_t> Team::collectLit(const std::vector<std::uint32_t>& mine) {
+    if (alone()) return mine;
+    const std::uint64_t count = mine.size();
+    lit_ = comm_.gatherAll(std::span<const std::uint64_t>(&count, 1));
+    return comm_.gatherAll(std::span<const std::uint32_t>(mine));
+}
+
+void Team::collectSpectra(const float* mine, std::size_t stride, float* out) const {
+    if (alone()) return;
+    std::vector<std::uint64_t> counts(lit_);
+    for (std::uint64_t& n : counts) n *= stride;
+    comm_.collect(mine, out, counts);
+}
+
+}  // namespace tessera

@@ -1,0 +1,51 @@
+// One galaxy shared by several ranks: each reads a contiguous part of its stars, then each sums the spectra of a part of
+// its spaxels over all of its stars. Records of stars travel to the ranks of their spaxels (32 bytes a star), spectra to
+// the owner, rank 0, who makes the cube. Stars of a spaxel come together in the order of the file, so that the cube is
+// bitwise that of one rank.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tessera/comm/comm.hpp"
+#include "tessera/core/gather.hpp"
+#include "tessera/stages.hpp"
+
+namespace tessera {
+
+class Team {
+public:
+    explicit Team(const Comm& comm) : comm_(comm) {}
+
+    bool alone() const { return comm_.size() == 1; }
+    bool owner() const { return comm_.rank() == 0; }
+    Gather gather() const;
+    bool any(bool mine) const;
+    std::uint64_t total(std::uint64_t mine) const;
+    // The range of shifts becomes that of all parts.
+    void combineShifts(Projected&) const;
+    // What the owner measured holds for all.
+    void agree(KnotTable&) const;
+
+    // Ordered stars of this part -> ordered stars, of all parts, of this rank's spaxels; the others' are empty.
+    BinnedStars shareSpaxels(Host, BinnedStars&&);
+    // Spaxels whose stars this rank has after shareSpaxels().
+    std::vector<std::uint8_t> mine(std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask) const;
+    // On the owner, the maps of everyone's spaxels; n: of the field that is padded by pad.
+    void collectMaps(std::size_t n, std::size_t pad, MapResult&) const;
+    // Lit spaxels of all, on every rank; this rank's are somewhere in between.
+    std::vector<std::uint32_t> collectLit(const std::vector<std::uint32_t>& mine);
+    // On the owner, the spectra of all lit spaxels; its own are there already. After collectLit().
+    void collectSpectra(const float* mine, std::size_t stride, float* out) const;
+
+private:
+    std::vector<std::size_t> fieldRows(std::size_t n, std::size_t pad) const;
+
+    const Comm& comm_;
+    std::vector<std::size_t> first_;  // [size + 1] spaxels of each rank
+    std::vector<std::uint64_t> lit_;  // [size] lit spaxels of each rank
+};
+
+}  // namespace tessera
