@@ -18,8 +18,8 @@ std::shared_ptr<Observer> Observers::of(std::size_t setup) {
     return kept_.front().second;
 }
 
-std::shared_ptr<const GalaxyCube> Observers::observe(const Stars& stars, const GalaxyInput& input,
-                                                     const Observation& o, const Comm& comm) {
+std::shared_ptr<const GalaxyCube> Observers::observe(const Stars& stars, const GalaxyInput& input, const Observation& o,
+                                                     const Comm& comm) {
     const std::shared_ptr<Observer> observer = of(o.setup);
     return {new GalaxyCube(observer->observe(stars, input, o.view, o.noise, comm)), [observer](GalaxyCube* cube) {
                 observer->recycle(std::move(*cube));

@@ -3,3 +3,6 @@
 if(TESSERA_SIMT)
   add_subdirectory(gpu)
 endif()
+if(TESSERA_SIMT)
+  tessera_test(gpu_pipeline)
+endif()

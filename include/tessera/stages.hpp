@@ -270,6 +270,8 @@ MapResult mapsOfSums(std::vector<SpaxelSums> sums, std::size_t n, std::span<cons
 MapResult maps(Host, const BinnedStars&, const KnotTable&, Doppler, double redshift, const WavelengthGrid&,
                std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask);
 
+// electronsPerFlux() of every pixel; 0 without exposures.
+std::vector<double> electronsPerPixel(const NoiseConfig&, const WavelengthGrid&);
 // f_ref of physics/noise.hpp from the spaxels' mean flux densities.
 double referenceFlux(std::vector<double> means);
 // Adds noise to flux and fills variance; NaN spaxels stay NaN. Definitions: physics/noise.hpp.

@@ -56,15 +56,20 @@ double referenceFlux(std::vector<double> mean) {
     return 0.5 * (*middle + *std::max_element(mean.begin(), middle));
 }
 
+std::vector<double> electronsPerPixel(const NoiseConfig& c, const WavelengthGrid& grid) {
+    std::vector<double> gain(grid.size, 0);
+    if (c.exposureTime)
+        for (std::size_t j = 0; j < grid.size; ++j)
+            gain[j] = electronsPerFlux(grid.centre(double(j)), grid.width(j), c.area, c.throughput, *c.exposureTime);
+    return gain;
+}
+
 void addNoise(Host exec, const NoiseConfig& c, const WavelengthGrid& grid, const SpaxelGrid& spaxels,
               std::int64_t galaxy, std::uint32_t view, Cube& flux, Cube& variance) {
     if (variance.data.size() != flux.data.size()) variance = Cube(flux.ny, flux.nx, flux.nLambda);
     const double reference = c.signalToNoise ? referenceFlux(spaxelMeans(exec, flux)) : 0;
     const double skyFlux = c.sky * sq(spaxels.spaxelArcsec);
-    std::vector<double> gain(grid.size, 0);
-    if (c.exposureTime)
-        for (std::size_t j = 0; j < grid.size; ++j)
-            gain[j] = electronsPerFlux(grid.centre(double(j)), grid.width(j), c.area, c.throughput, *c.exposureTime);
+    const std::vector<double> gain = electronsPerPixel(c, grid);
 
     const simd::NormalsKey key = normalsKey(c.seed, galaxy, view);
     const auto addTo = [&](std::size_t s, auto varianceOf) {

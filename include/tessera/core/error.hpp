@@ -48,6 +48,13 @@ public:
     ExitCode exitCode() const noexcept override { return ExitCode::usage; }
 };
 
+// Something was asked for that this build was made without.
+class NotCompiled : public ConfigError {
+public:
+    explicit NotCompiled(const std::string& what, SourceLocation where = SourceLocation::current())
+        : ConfigError(what, where) {}
+};
+
 // Checks a promise of the caller in Release builds too.
 inline void expects(bool holds, const char* promise, SourceLocation where = SourceLocation::current()) {
     if (!holds) throw Error(std::string("internal error: expected ") + promise, where);

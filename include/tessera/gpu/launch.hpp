@@ -13,8 +13,11 @@
 //                      SIMT: every index is checked.
 //   launch(grid, block, sharedBytes, stream, kernel, args...)
 //                      an empty grid does nothing; errors name the line of the launch
+//   chooseDevice(nodeRank)
+//                      before all else: processes on one machine take its devices in turns. Error where there is none.
+//   deviceFound(), freeMemory() [byte]
 //
-// Nothing looks at a device before the first Stream is made. Where there is none, that throws Error.
+// Nothing looks at a device before one of these is called or a Stream is made.
 #pragma once
 
 #ifdef TESSERA_GPU_CUDA

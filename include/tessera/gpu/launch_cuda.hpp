@@ -34,6 +34,24 @@ inline void check(cudaError_t e, SourceLocation where = SourceLocation::current(
                     where);
 }
 
+inline bool deviceFound() {
+    int count = 0;
+    const bool found = cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
+    if (!found) cudaGetLastError();  // it has been heard
+    return found;
+}
+inline void chooseDevice(int nodeRank) {
+    int count = 0;
+    if (const cudaError_t e = cudaGetDeviceCount(&count); e != cudaSuccess || count == 0)
+        throw Error(std::string("no GPU was found: ") + cudaGetErrorString(e == cudaSuccess ? cudaErrorNoDevice : e));
+    check(cudaSetDevice(nodeRank % count));
+}
+inline std::size_t freeMemory() {
+    std::size_t available = 0, total = 0;
+    check(cudaMemGetInfo(&available, &total));
+    return available;
+}
+
 // A grid that remembers where its launch was written.
 struct Grid {
     dim3 size;
