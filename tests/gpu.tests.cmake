@@ -2,7 +2,5 @@
 # small (presets simt-asan, simt-tsan: cmake --build --preset simt-tsan; ctest --preset simt-tsan).
 if(TESSERA_SIMT)
   add_subdirectory(gpu)
-endif()
-if(TESSERA_SIMT)
   tessera_test(gpu_pipeline)
 endif()
