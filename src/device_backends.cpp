@@ -32,4 +32,8 @@ std::unique_ptr<DeviceObserver> makeDeviceObserver(Backend backend, [[maybe_unus
     return nullptr;
 }
 
+void requireDevice(Backend backend, int nodeRank) {
+    if (backend == Backend::simt || backend == Backend::cuda) makeDeviceObserver(backend, nodeRank);
+}
+
 }  // namespace tessera

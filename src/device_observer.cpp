@@ -8,6 +8,7 @@
 #include "device_spectra.hpp"
 #include "kernels/convolve.hpp"
 #include "kernels/maps.hpp"
+#include "kernels/moments.hpp"
 #include "kernels/noise.hpp"
 #include "kernels/ordered_stars.hpp"
 #include "kernels/project.hpp"
@@ -24,6 +25,8 @@ namespace {
 
 class KernelPipeline final : public DeviceObserver {
 public:
+    void load(const Stars&) override;
+    FrameSums frameSums(const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity) override;
     bool observe(const DeviceTask&, GalaxyCube&) override;
 
 private:
@@ -32,12 +35,13 @@ private:
         DeviceBuffer<float> shift;
         ProjectTotal total{};
     };
-    Sky project(const DeviceTask&, const DeviceStars&) const;
-    OrderedStars order(const DeviceTask&, const DeviceStars&, const Sky&, const KnotTable&) const;
+    Sky project(const DeviceTask&) const;
+    OrderedStars order(const DeviceTask&, const Sky&, const KnotTable&) const;
     void maps(const DeviceTask&, const OrderedStars&, const KnotTable&, GalaxyCube&) const;
     void addNoise(const DeviceTask&, DeviceBuffer<float>& flux, GalaxyCube&) const;
 
     Stream stream_;
+    DeviceStars stars_;
 };
 
 // What the field keeps of the padded grid's spaxels.
@@ -51,15 +55,15 @@ std::vector<std::uint8_t> spaxelUse(const CubePlan& plan, std::size_t n, std::si
     return use;
 }
 
-KernelPipeline::Sky KernelPipeline::project(const DeviceTask& t, const DeviceStars& stars) const {
-    const std::size_t n = t.stars.size(), pad = t.plan.optics.pad();
+KernelPipeline::Sky KernelPipeline::project(const DeviceTask& t) const {
+    const std::size_t n = stars_.mass.size(), pad = t.plan.optics.pad();
     const std::vector<std::uint8_t> use = spaxelUse(t.plan, t.field.n, pad);
     const auto dUse = upload(stream_, use);
     Sky sky{DeviceBuffer<std::uint32_t>(n, stream_), DeviceBuffer<float>(n, stream_), {}};
     DeviceBuffer<ProjectTotal> total(projectBlocks(n), stream_);
     ProjectArgs a;
-    a.position = stars.position.view();
-    a.velocity = stars.velocity.view();
+    a.position = stars_.position.view();
+    a.velocity = stars_.velocity.view();
     a.centre = t.frame.centre;
     a.meanVelocity = t.frame.velocity;
     a.rotation = t.frame.rotation;
@@ -86,8 +90,7 @@ KernelPipeline::Sky KernelPipeline::project(const DeviceTask& t, const DeviceSta
     return sky;
 }
 
-OrderedStars KernelPipeline::order(const DeviceTask& t, const DeviceStars& stars, const Sky& sky,
-                                   const KnotTable& table) const {
+OrderedStars KernelPipeline::order(const DeviceTask& t, const Sky& sky, const KnotTable& table) const {
     const std::size_t side = t.field.n + 2 * t.plan.optics.pad();
     const auto ages = upload(stream_, table.logAgeGyr), z = upload(stream_, table.zAxis);
     OrderPlan p;
@@ -99,7 +102,7 @@ OrderedStars KernelPipeline::order(const DeviceTask& t, const DeviceStars& stars
     p.logAgeGyr = ages.view();
     p.zAxis = z.view();
     p.rubix = table.rubix;
-    return orderStars(stream_, p, stars, sky.spaxel, sky.shift);
+    return orderStars(stream_, p, stars_, sky.spaxel, sky.shift);
 }
 
 void KernelPipeline::maps(const DeviceTask& t, const OrderedStars& stars, const KnotTable& table, GalaxyCube& g) const {
@@ -157,26 +160,39 @@ void KernelPipeline::addNoise(const DeviceTask& t, DeviceBuffer<float>& flux, Ga
     stream_.synchronize();
 }
 
+void KernelPipeline::load(const Stars& stars) {
+    const StageTimer timer("upload");
+    stars_ = {};
+    stars_.position = upload(stream_, stars.position);
+    stars_.velocity = upload(stream_, stars.velocity);
+    stars_.mass = upload(stream_, stars.mass);
+    stars_.age = upload(stream_, stars.age);
+    stars_.metallicity = upload(stream_, stars.metallicity);
+    stream_.synchronize();
+}
+
+FrameSums KernelPipeline::frameSums(const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity) {
+    DeviceBuffer<FrameSums> partial(momentBlocks(stars_.mass.size()), stream_);
+    sumMoments(stream_, {stars_.position.view(), stars_.velocity.view(), stars_.mass.view(), centre, velocity, boxSize,
+                         radius, partial.view()});
+    std::vector<FrameSums> parts(partial.size());
+    partial.download(parts.data());
+    stream_.synchronize();
+    FrameSums sum;
+    for (const FrameSums& p : parts) sum += p;
+    return sum;
+}
+
 bool KernelPipeline::observe(const DeviceTask& t, GalaxyCube& g) {
-    DeviceStars stars;
-    {
-        const StageTimer timer("upload");
-        stars.position = upload(stream_, t.stars.position);
-        stars.velocity = upload(stream_, t.stars.velocity);
-        stars.mass = upload(stream_, t.stars.mass);
-        stars.age = upload(stream_, t.stars.age);
-        stars.metallicity = upload(stream_, t.stars.metallicity);
-        stream_.synchronize();
-    }
     const auto timed = [](const char* name, auto stage) {
         const StageTimer timer(name);
         return stage();
     };
-    Sky sky = timed("project", [&] { return project(t, stars); });
+    Sky sky = timed("project", [&] { return project(t); });
     if (sky.total.inMask == 0) return false;
     const KnotTable& table = t.knots(sky.total.shiftMin, sky.total.shiftMax);
-    const OrderedStars ordered = timed("bin", [&] { return order(t, stars, sky, table); });
-    stars = {};
+    const OrderedStars ordered = timed("bin", [&] { return order(t, sky, table); });
+    stars_ = {};
     sky = {};
     timed("maps", [&] { maps(t, ordered, table, g); });
     DeviceBuffer<float> flux = timed("spectra", [&] { return makeDeviceCube(stream_, t, ordered, table, g); });

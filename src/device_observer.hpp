@@ -15,7 +15,6 @@ namespace tessera {
 
 // One galaxy in one view.
 struct DeviceTask {
-    const Stars& stars;
     const GalaxyFrame& frame;
     double boxSize = 0;
     const CubePlan& plan;
@@ -32,6 +31,10 @@ struct DeviceTask {
 class DeviceObserver {
 public:
     virtual ~DeviceObserver() = default;
+    // The stars of the galaxy that the calls below are about, which must live as long.
+    virtual void load(const Stars&) = 0;
+    // Over those within the radius of the centre; 0: all.
+    virtual FrameSums frameSums(const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity) = 0;
     // Flux, variance, maps, and of the report what is summed over the stars. false: no star lies in the field of view.
     virtual bool observe(const DeviceTask&, GalaxyCube&) = 0;
 };
@@ -39,5 +42,7 @@ public:
 // nullptr for cpu, and for auto where there is no device. nodeRank: of this process among those on its machine; they
 // take the devices in turns. Error: the backend is not compiled, or finds no device.
 std::unique_ptr<DeviceObserver> makeDeviceObserver(Backend, int nodeRank);
+// Throws that error now.
+void requireDevice(Backend, int nodeRank);
 
 }  // namespace tessera

@@ -291,9 +291,16 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     g.grid = v.grid;
     g.unit = v.plan.fluxUnit + " Angstrom-1";
 
+    // Ranks that share a galaxy do so on the CPU.
+    DeviceObserver* const device = team.alone() ? state_->device.get() : nullptr;
+    SumFrame deviceSums;
+    if (device) {
+        device->load(stars);
+        deviceSums = [&](const auto&... a) { return device->frameSums(a...); };
+    }
     const GalaxyFrame f = timed("frame", [&] {
         try {
-            return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather());
+            return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather(), deviceSums);
         } catch (const Error& e) {
             throw Unobservable(e.what(), e.where());
         }
@@ -315,13 +322,11 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         return std::move(g);
     };
-    // Ranks that share a galaxy do so on the CPU.
-    if (state_->device && team.alone()) {
+    if (device) {
         const auto tableOf = [&](float low, float high) -> const KnotTable& {
             return state_->knotsOf(v, low, high, 0);
         };
-        const DeviceTask task{stars,
-                              f,
+        const DeviceTask task{f,
                               input.boxSize,
                               v.plan,
                               v.grid,
@@ -332,7 +337,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                               [&] { return state_->cubeOf(v); },
                               c.noise ? &*c.noise : nullptr,
                               noise};
-        if (!state_->device->observe(task, g)) throw emptyField();
+        if (!device->observe(task, g)) throw emptyField();
         return finished();
     }
 

@@ -107,6 +107,16 @@ TEST_CASE("simt equals cpu", "[gpu]") {
         c.psf->power = -0.3;
         compare(observeBoth(c, stars, coarse));
     }
+    SECTION("centred and turned by the stars' own moments") {
+        c.views[0].orientation = Orientation::faceOn;
+        c.views[0].inclination = 40;
+        c.views[0].systemicVelocity = SystemicVelocity::mean;
+        const Both b = observeBoth(c, stars, coarse);
+        compare(b);
+        CHECK(b.simt.report.systemicVelocity.x == Approx(b.cpu.report.systemicVelocity.x).epsilon(1e-10));
+        for (int k = 0; k < 3; ++k)
+            CHECK(dot(b.simt.report.rotation.row[k], b.cpu.report.rotation.row[k]) == Approx(1).epsilon(1e-12));
+    }
     SECTION("a Moffat") {
         c.telescope = testTelescope(2, 0.2, 4800, 4900, 1.25);
         c.psf = PsfConfig{};

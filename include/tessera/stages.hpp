@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -30,6 +31,7 @@
 #include "tessera/model/star_record.hpp"
 #include "tessera/physics/cosmology.hpp"
 #include "tessera/physics/maps.hpp"
+#include "tessera/physics/orient.hpp"
 
 namespace tessera {
 
@@ -43,8 +45,10 @@ struct GalaxyFrame {
 };
 // Systemic velocity by the view's mode (subhalo: the catalogue's, else the mass-weighted mean of all stars), then the
 // rotation. Sums run in a fixed order: the same for any number of threads, and of processes that share the stars.
+// sums: from a device that has the stars; else taken here.
+using SumFrame = std::function<FrameSums(const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity)>;
 GalaxyFrame frame(Host, const Stars&, const Subhalo&, const Vec3d& centre, double boxSize, const ViewConfig&,
-                  const Gather& = {});
+                  const Gather& = {}, const SumFrame& sums = {});
 
 // ---- projection ----
 struct Projected {

@@ -13,13 +13,12 @@ constexpr unsigned starsPerBlock = 4096;
 __global__ void __launch_bounds__(threads) momentKernel(MomentArgs a) {
     const std::size_t first = std::size_t(blockIdx.x) * starsPerBlock;
     const std::size_t end = first + starsPerBlock < a.mass.size() ? first + starsPerBlock : a.mass.size();
-    MomentSums sums;
+    FrameSums sums;
     for (std::size_t i = first + threadIdx.x; i < end; i += threads) {
         const Vec3d x = nearestImage(a.position[i] - a.centre, a.boxSize);
         if (a.radius > 0 && dot(x, x) > sq(a.radius)) continue;
         const double m = double(a.mass[i]);
-        const Vec3d v = a.velocity[i].to<double>();
-        sums += {m, v * m, angularMomentum(m, x, v - a.meanVelocity), secondMoments(m, x)};
+        sums += frameSums(m, x, a.velocity[i].to<double>(), a.meanVelocity);
     }
     sums = blockSum<threads>(sums);
     if (threadIdx.x == 0) a.partial[blockIdx.x] = sums;

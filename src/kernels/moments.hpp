@@ -10,28 +10,14 @@
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
 
-struct MomentSums {
-    double mass = 0;
-    Vec3d momentum, spin;  // sum of m v; of m x cross (v - velocity)
-    Symmetric3<double> second;
-
-    TESSERA_HD MomentSums& operator+=(const MomentSums& o) {
-        mass += o.mass;
-        momentum += o.momentum;
-        spin += o.spin;
-        second += o.second;
-        return *this;
-    }
-};
-
 struct MomentArgs {
     View<const Vec3d> position;
     View<const Vec3f> velocity;
     View<const float> mass;
     Vec3d centre, meanVelocity;
     double boxSize = 0;
-    double radius = 0;         // [kpc] stars farther out are left out; 0: none is
-    View<MomentSums> partial;  // [momentBlocks(stars)]
+    double radius = 0;        // [kpc] stars farther out are left out; 0: none is
+    View<FrameSums> partial;  // [momentBlocks(stars)]
 };
 
 unsigned momentBlocks(std::size_t stars);

@@ -17,7 +17,7 @@ TEST_CASE("moments are those of a plain loop", "[gpu]") {
     for (const std::size_t n : {sizes().front(), std::size_t(1), std::size_t(33), std::size_t(racing ? 300 : 9000)}) {
         const HostStars h = randomStars(n);
         const double radius = n > 100 ? 1.5 : 0;
-        gpu::MomentSums expected;
+        FrameSums expected;
         for (std::size_t i = 0; i < n; ++i) {
             const Vec3d x = nearestImage(h.position[i] - Vec3d{0.5, 9, 0}, 10.0);
             if (radius > 0 && norm(x) > radius) continue;
@@ -28,7 +28,7 @@ TEST_CASE("moments are those of a plain loop", "[gpu]") {
         const Stream s;
         const gpu::DeviceStars d = onDevice(s, h);
         const auto found = underSeeds([&] {
-            DeviceBuffer<gpu::MomentSums> partial(gpu::momentBlocks(n), s);
+            DeviceBuffer<FrameSums> partial(gpu::momentBlocks(n), s);
             gpu::sumMoments(s, {d.position.view(),
                                 d.velocity.view(),
                                 d.mass.view(),
@@ -39,8 +39,8 @@ TEST_CASE("moments are those of a plain loop", "[gpu]") {
                                 partial.view()});
             return onHost(s, partial);
         });
-        gpu::MomentSums sum;
-        for (const gpu::MomentSums& p : found) sum += p;
+        FrameSums sum;
+        for (const FrameSums& p : found) sum += p;
         CHECK((sum.mass > 0) == (n > 0));
         CHECK(sum.mass == Approx(expected.mass).epsilon(1e-12));
         CHECK(sum.momentum.y == Approx(expected.momentum.y).epsilon(1e-11));
