@@ -66,6 +66,7 @@ private:
     std::vector<float> one_{1.0F};
     std::vector<DeviceBuffer<float>> psfTaps_;
     std::vector<std::vector<float>> psfHostTaps_;
+    std::vector<std::unique_ptr<FftBlur>> fftBlur_;  // of the wide kernels, when first needed
     std::size_t stride_ = 0;
 };
 
@@ -110,6 +111,7 @@ CubeMaker::CubeMaker(const Stream& s, const DeviceTask& t, const OrderedStars& s
             psfHostTaps_.push_back(std::move(taps));
         }
     for (const auto& taps : psfHostTaps_) psfTaps_.push_back(upload(s, taps));
+    fftBlur_.resize(psfTaps_.size());
     cube_ = DeviceBuffer<float>(n * n * grid.size, s);
     cube_.zero();
     s.synchronize();
@@ -179,11 +181,13 @@ void CubeMaker::sumRubix() {
 
 void CubeMaker::blurBlock(Spectra<const float> in, Spectra<float> out, const DeviceBuffer<std::uint32_t>& place,
                           std::ptrdiff_t firstPixel, std::size_t count) {
-    constexpr std::size_t longest = 512;  // pixels that are blurred at once
+    constexpr std::size_t longest = 128;     // pixels that are blurred at once
+    constexpr std::size_t widestDirect = 7;  // of full kernels, whose taps are summed as they are
     const Psf& psf = *optics_.psf();
     for (const KernelRange& range : kernelRanges(psf, firstPixel, count))
         for (std::size_t j = range.begin; j < range.end; j += longest) {
             const PsfKernel& kernel = psf.kernels[range.kernel];
+            const bool fourier = kernel.separable.empty() && kernel.radius > widestDirect;
             PsfArgs a;
             a.in = {in.data, in.stride, in.first + j};
             a.out = {out.data, out.stride, out.first + j};
@@ -195,6 +199,13 @@ void CubeMaker::blurBlock(Spectra<const float> in, Spectra<float> out, const Dev
             a.count = std::min(longest, range.end - j);
             a.taps = psfTaps_[range.kernel].view();
             a.components = kernel.separable.size();
+            if (fourier) {
+                auto& fft = fftBlur_[range.kernel];
+                const std::size_t lanes = std::min(longest, grid_.size + 2 * optics_.wings());
+                if (!fft) fft = std::make_unique<FftBlur>(s_, a.taps, a.radius, optics_.side(), lanes);
+                (*fft)(s_, a);
+                continue;
+            }
             DeviceBuffer<float> rows(psfRowFloats(a), s_);
             a.rows = rows.view();
             blur(s_, a);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "tessera/gpu/fft.hpp"
 #include "tessera/gpu/launch.hpp"
 
 namespace tessera::gpu {
@@ -41,6 +42,22 @@ struct PsfArgs {
 };
 std::size_t psfRowFloats(const PsfArgs&);
 void blur(const Stream&, const PsfArgs&);
+
+// The same by Fourier transforms, for wide kernels; count pixels at once, PsfArgs::taps of one full kernel. Around the border
+// the circular convolution mixes opposite sides: that falls into the padding.
+class FftBlur {
+public:
+    // kernel: [2 radius + 1]^2; count: pixels at most.
+    FftBlur(const Stream&, View<const float> kernel, std::size_t radius, std::size_t side, std::size_t count);
+    std::size_t count() const { return fft_.lanes(); }
+    // a.radius, taps and components are not looked at.
+    void operator()(const Stream&, const PsfArgs& a);
+
+private:
+    Fft2d fft_;
+    DeviceBuffer<Complex> kernel_, transform_;
+    DeviceBuffer<float> image_;
+};
 
 // NaN where a spaxel is outside the mask or a pixel is not covered; sum of weight times flux of each spaxel.
 struct FinishArgs {
