@@ -12,7 +12,8 @@
 #   sbatch --array=0-99 jobs/slurm-array.sh [CONFIG.json [OPTIONS OF TESSERA RUN]]
 #   tessera merge --output cubes.hdf5                      # when all have ended; cubes.hdf5 is the CONFIG's output.path
 #
-# Submitted again, it observes what is missing: a part that is complete is left as it is. One part of N alone:
+# Submitted again, it observes what is missing: a part that is complete is left as it is, one that ended early or was killed
+# goes on from there (to begin anew, delete the files and the directories FILE.parts). One part of N alone:
 #
 #   SHARDS=100 sbatch --array=7 jobs/slurm-array.sh CONFIG.json
 #
@@ -25,4 +26,4 @@ config=${1:-config.json}
 
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}
 # In the place of this shell, so that the signal reaches it.
-exec "$TESSERA" run "$config" --shard "${SHARDS:+$SLURM_ARRAY_TASK_ID/}${SHARDS:-auto}" "$@"
+exec "$TESSERA" run "$config" --shard "${SHARDS:+$SLURM_ARRAY_TASK_ID/}${SHARDS:-auto}" --resume "$@"

@@ -13,7 +13,8 @@
 #
 #   sbatch --nodes=8 jobs/slurm-mpi.sh [CONFIG.json [OPTIONS OF TESSERA RUN]]
 #
-# 300 seconds before its time is over the run ends cleanly, with exit code 75.
+# 300 seconds before its time is over the run ends cleanly, with exit code 75; submitted again, also after it was killed and
+# with another number of ranks, it goes on from the galaxies that were finished.
 set -euo pipefail
 TESSERA=${TESSERA:-tessera}                        # the program
 LAUNCH=${LAUNCH:-srun --cpu-bind=ldoms}            # or: srun --mpi=pmix, mpirun; see srun --mpi=list
@@ -21,7 +22,7 @@ config=${1:-config.json}
 [ $# -eq 0 ] || shift
 
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}} OMP_PLACES=${OMP_PLACES:-cores}
-$LAUNCH "$TESSERA" run "$config" "$@" &
+$LAUNCH "$TESSERA" run "$config" --resume "$@" &
 run=$!
 # srun and mpirun pass it on to all ranks.
 trap 'kill -USR1 "$run" || true' USR1

@@ -9,8 +9,8 @@
 #SBATCH --output=%x-%j.log
 #
 # A run, or one of an array (then as slurm-array.sh), that goes back into the queue when it is told to end: 120 seconds
-# before its time is over, or by `scancel --batch --signal=USR1 JOB`. Parts of an array that are complete stay as they are;
-# an incomplete one begins anew, so that each should fit well into the time.
+# before its time is over, or by `scancel --batch --signal=USR1 JOB`. It goes on from the galaxies that were finished; parts
+# of an array that are complete stay as they are.
 #
 #   sbatch [--array=0-99 --output=%x-%A_%a.log] jobs/slurm-requeue.sh [CONFIG.json [OPTIONS OF TESSERA RUN]]
 set -euo pipefail
@@ -27,7 +27,7 @@ if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
 fi
 
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}
-"$TESSERA" run "$config" "${shard[@]}" "$@" &
+"$TESSERA" run "$config" "${shard[@]}" --resume "$@" &
 run=$!
 trap 'kill -USR1 "$run" || true' USR1
 # A signal that is caught ends `wait`, not the run; asked again, `wait` tells the run's own exit code.

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <list>
 #include <memory>
-#include <utility>
 
 #include "run_plan.hpp"
 
@@ -19,10 +18,15 @@ public:
     std::shared_ptr<const GalaxyCube> observe(const Stars&, const GalaxyInput&, const Observation&, const Comm&);
 
 private:
-    std::shared_ptr<Observer> of(std::size_t setup);
+    struct Kept {
+        std::size_t setup;
+        Config config;  // of the setup, to be given the view of a cube
+        std::shared_ptr<Observer> observer;
+    };
+    Kept& of(std::size_t setup);
 
     const RunPlan& plan_;
-    std::list<std::pair<std::size_t, std::shared_ptr<Observer>>> kept_;  // the last used first
+    std::list<Kept> kept_;  // the last used first
 };
 
 }  // namespace tessera

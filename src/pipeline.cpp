@@ -163,7 +163,8 @@ struct Observer::State {
     bool rubix() const { return config.compat == Compat::rubix; }
     View& viewAt(double redshift);
     View makeView(double redshift) const;
-    KnotTable& knotsOf(View&, float shiftMin, float shiftMax, std::uint64_t inside) const;
+    KnotTable& knotsOf(View&, float shiftMin, float shiftMax, std::uint64_t inside);
+    void boundTables();
     KnotTable makeKnots(const View&, const TableKey&) const;
     Cube cubeOf(const View&);
 };
@@ -203,7 +204,7 @@ Observer::State::View Observer::State::makeView(double z) const {
     return v;
 }
 
-KnotTable& Observer::State::knotsOf(View& v, float shiftMin, float shiftMax, std::uint64_t inside) const {
+KnotTable& Observer::State::knotsOf(View& v, float shiftMin, float shiftMax, std::uint64_t inside) {
     const TableKey key{std::floor(shiftMin / shiftQuantum) * shiftQuantum,
                        std::ceil(shiftMax / shiftQuantum) * shiftQuantum, inside >= coefficientsFrom};
     const auto known = std::find_if(v.tables.begin(), v.tables.end(), [&](const auto& t) { return t.first == key; });
@@ -213,7 +214,20 @@ KnotTable& Observer::State::knotsOf(View& v, float shiftMin, float shiftMax, std
     }
     constexpr std::size_t most = 4;
     if (v.tables.size() == most) v.tables.erase(v.tables.begin());
-    return v.tables.emplace_back(key, makeKnots(v, key)).second;
+    v.tables.emplace_back(key, makeKnots(v, key));
+    boundTables();
+    return v.tables.back().second;
+}
+
+// Drops tables of the redshifts that were not seen for longest; those of the one at hand stay. A table of a fine library
+// takes 25 MB.
+void Observer::State::boundTables() {
+    constexpr std::size_t most = std::size_t(128) << 20;  // [byte]
+    std::size_t sum = 0;
+    for (View& v : views) {
+        for (const auto& [key, table] : v.tables) sum += (table.flux.size() + table.byKnot.size()) * sizeof(float);
+        if (sum > most && &v != &views.front()) v.tables.clear();
+    }
 }
 
 KnotTable Observer::State::makeKnots(const View& v, const TableKey& key) const {

@@ -40,8 +40,10 @@ void setUpLog(const Comm& world, const RunOptions& options) {
 }
 
 // A row of the catalogue for a galaxy that is not observed.
-GalaxyReport skippedReport(const Setup& setup, const Galaxy& g, const Observation& o, const std::string& status) {
+GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, const Observation& o, const std::string& status) {
+    const Setup& setup = plan.setupOf(o);
     GalaxyReport r;
+    if (!plan.rowsSha256.empty()) r.row = std::int64_t(o.place);
     r.subhalo = g.input.subhalo.id;
     r.view = int(o.noise.view);
     r.redshift = setup.config.views[o.view].redshift;
@@ -68,7 +70,7 @@ std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPla
     };
     try {
         if (status.empty()) {
-            const std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm);
+            std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm);
             row.report = cube->report;
             if (comm.rank() == 0)
                 spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {} ranks, {:.2f} s",
@@ -90,7 +92,7 @@ std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPla
         if (strict || comm.size() > 1) throw;
         status = failedStatus(g.input.subhalo, outOfMemory);
     }
-    row.report = skippedReport(plan.setupOf(o), g, o, status);
+    row.report = skippedReport(plan, g, o, status);
     return {};
 }
 
@@ -101,7 +103,7 @@ std::vector<Share> sharesOf(const RunPlan& plan, const RunOutput& output, const 
     for (std::size_t place = 0; place < plan.galaxies.size(); ++place) {
         if (output.done(place)) continue;
         places.push_back(place);
-        galaxies.push_back(plan.costOf(place));
+        galaxies.push_back(plan.dealt(place));
     }
     auto shares = deal(galaxies, world.size(), plan.config.resources.splitFrom);
     std::vector<Share> mine = std::move(shares[std::size_t(world.rank())]);
@@ -177,8 +179,8 @@ ExitCode run(const Config& config, const RunOptions& options) {
                 RowOfRun& row = rows.emplace_back();
                 row.place = o.place;
                 row.mass = galaxy.mass;
-                if (auto cube = observeView(observers, plan, galaxy, o, comm, options.strict, row);
-                    cube && comm.rank() == 0) {
+                auto cube = observeView(observers, plan, galaxy, o, comm, options.strict, row);
+                if (cube && comm.rank() == 0) {
                     output.write(io, plan.setupOf(o), std::move(cube));
                     ++cubes;
                 }

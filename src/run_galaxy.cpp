@@ -49,7 +49,10 @@ Galaxy readGalaxy(const RunPlan& plan, const Share& share, bool strict) {
     Galaxy g;
     g.input.subhalo = subhalo;
     g.input.boxSize = plan.snapshot->info().boxSize;
-    checkNumber(g, subhalo.stars.count, plan, strict);
+    if (const auto cut = plan.skipped.find(subhalo.id); cut != plan.skipped.end())
+        g.skipped = cut->second;
+    else
+        checkNumber(g, subhalo.stars.count, plan, strict);
     if (!g.skipped.empty()) return g;
     try {
         g.stars = readRows(plan, subhalo, share.rows);

@@ -4,12 +4,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <map>
 #include <set>
 
+#include "io/temporary_file.hpp"
 #include "tessera/core/version.hpp"
 #include "tessera/io/fits.hpp"
 
@@ -106,6 +106,7 @@ void RunOutput::release() {
 }
 
 void RunOutput::prepare(const RunOptions& options) {
+    checkReplaceable(followLinks(plan_.output));
     std::error_code code;
     fs::create_directory(parts_, code);
     if (code)
@@ -175,13 +176,31 @@ std::size_t RunOutput::takenOver() const {
     return std::size_t(std::count(done_.begin(), done_.end(), 1));
 }
 
+// A galaxy of which something could not be written must not come into the journal, whatever waits to be done behind.
+std::function<void()> RunOutput::guarded(std::function<void()> write) {
+    return [this, write = std::move(write)] {
+        try {
+            write();
+        } catch (const Error& e) {
+            writer_->abandon();
+            const bool kept = takenOverRows_ > 0 || !writer_->partOfGalaxy().empty();
+            throw Error(
+                kept ? fmt::format("{}; what is finished is kept in {} for --resume", e.what(), parts_) : e.what(),
+                e.where());
+        } catch (...) {
+            writer_->abandon();
+            throw;
+        }
+    };
+}
+
 void RunOutput::write(RunIo& io, const Setup& setup, std::shared_ptr<const GalaxyCube> cube) {
-    io.behind([this, &setup, cube = std::move(cube)] {
+    io.behind(guarded([this, &setup, cube = std::move(cube)] {
         writer_->write(*cube);
         if (plan_.config.output.fits)
             writeFits(plan_.fitsPath(cube->report.subhalo, std::size_t(cube->report.view)), *cube,
                       fitsOptions(setup.config));
-    });
+    }));
 }
 
 void RunOutput::endOfGalaxy(RunIo& io, const std::vector<RowOfRun>& rows) {
@@ -189,11 +208,11 @@ void RunOutput::endOfGalaxy(RunIo& io, const std::vector<RowOfRun>& rows) {
     for (const RowOfRun& row : rows) reports.push_back(row.report);
     firstRow_.push_back(rows_.size());
     rows_.insert(rows_.end(), rows.begin(), rows.end());
-    io.then([this, reports = std::move(reports)] { writer_->endGalaxy(reports); });
+    io.then(guarded([this, reports = std::move(reports)] { writer_->endGalaxy(reports); }));
 }
 
 void RunOutput::close(RunIo& io) {
-    io.then([this] { writer_->close(); });
+    io.then(guarded([this] { writer_->close(); }));
     io.finish();
     const std::vector<std::string>& parts = writer_->partOfGalaxy();
     expects(parts.size() == firstRow_.size(), "a part for every galaxy that was ended");
@@ -212,7 +231,15 @@ void RunOutput::finish(const std::vector<RowOfRun>& rows) {
     if (world_.rank() == 0) {
         std::vector<RowOfPart> all;
         for (const RowOfRun& row : rows) all.push_back({row.report, row.part});
-        assembleParts(plan_.output, header_, all, plan_.config.output.layout);
+        try {
+            assembleParts(plan_.output, header_, all, plan_.config.output.layout);
+        } catch (const Error& e) {
+            throw Error(
+                fmt::format("{}; all galaxies are finished and kept in {}: --resume puts the file together, with "
+                            "output.layout parts in no space to speak of",
+                            e.what(), parts_),
+                e.where());
+        }
         release();
     }
     ended_ = true;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,6 +49,7 @@ public:
     void keep();
 
 private:
+    std::function<void()> guarded(std::function<void()> write);
     void prepare(const RunOptions&);
     void takeOver(const FoundParts&);
     void release();

@@ -10,8 +10,11 @@
 #include <filesystem>
 #include <iterator>
 
+#include "cost.hpp"
 #include "io/sha256.hpp"
 #include "progress.hpp"
+#include "rows.hpp"
+#include "selection.hpp"
 #include "tessera/core/version.hpp"
 #include "tessera/io/cube_merge.hpp"
 
@@ -34,24 +37,19 @@ void checkWritable(const std::string& path) {
             fmt::format("output.path {}: cannot write into directory {}: {}", path, directory, std::strerror(errno)));
 }
 
-void chooseGalaxies(RunPlan& plan) {
+void chooseGalaxies(RunPlan& plan, const NamedGalaxies& named) {
     const GalaxiesConfig& chosen = plan.config.galaxies;
-    plan.named = !chosen.subhalos.empty();
-    for (const std::int64_t id : plan.named ? chosen.subhalos : plan.snapshot->subhalos()) {
-        Subhalo subhalo = plan.snapshot->subhalo(id);
-        if (!plan.named && subhalo.stars.count < std::max<std::uint64_t>(1, chosen.minStars)) {
-            ++plan.tooFewStars;
-            continue;
-        }
-        if (!plan.named && !subhalo.cosmological) {
-            ++plan.notCosmological;
-            continue;
-        }
-        plan.galaxies.push_back(std::move(subhalo));
+    Selection selection = selectGalaxies(*plan.snapshot, chosen, named);
+    plan.galaxies = std::move(selection.galaxies);
+    plan.leftOut = std::move(selection.leftOut);
+    for (auto& [i, why] : selection.skipped) plan.skipped.emplace(plan.galaxies[i].id, std::move(why));
+    if (plan.galaxies.empty()) {
+        std::string why;
+        for (const auto& [kind, count] : plan.leftOut)
+            why += fmt::format("{}{} {}", why.empty() ? "" : ", ", count, kind);
+        throw Error(fmt::format("{}: none of its {} subhalos passes the cuts: {}", plan.snapshot->info().path,
+                                plan.snapshot->info().numSubhalos, why));
     }
-    if (plan.galaxies.empty())
-        throw Error(fmt::format("{}: none of its {} subhalos has {} stars or more (galaxies.min_stars)",
-                                plan.snapshot->info().path, plan.snapshot->info().numSubhalos, chosen.minStars));
     if (chosen.centre && plan.galaxies.size() > 1)
         throw ConfigError(
             fmt::format("galaxies.centre: one centre for the {} galaxies of {}; name one in galaxies.subhalos",
@@ -68,10 +66,19 @@ std::string fingerprint(const RunPlan& plan) {
     add(info.redshift, info.boxSize, info.numStars, info.numSubhalos);
     for (const Subhalo& g : plan.galaxies) {
         add(g.id, g.stars.first, g.stars.count);
+        if (g.ownStars) add(g.ownStars->first, g.ownStars->count);
         for (const auto& vector : {g.position, g.velocity})
             if (vector) add(vector->x, vector->y, vector->z);
     }
     return sha256OfText(bytes);
+}
+
+// Pixels of all cubes; none where they differ.
+WavelengthGrid sharedWavelengths(const std::vector<Setup>& setups) {
+    const WavelengthGrid first = setups.front().config.telescope.wavelengths();
+    for (const Setup& setup : setups)
+        if (setup.config.telescope.wavelengths() != first) return {};
+    return first;
 }
 
 void keepShard(RunPlan& plan) {
@@ -80,8 +87,10 @@ void keepShard(RunPlan& plan) {
         all = {std::make_move_iterator(all.begin() + std::ptrdiff_t(from)),
                std::make_move_iterator(all.begin() + std::ptrdiff_t(to))};
     };
-    const std::size_t n = plan.galaxies.size();
-    const std::size_t from = n * plan.shard / plan.shards, to = n * (plan.shard + 1) / plan.shards;
+    std::vector<double> costs;
+    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) costs.push_back(plan.costOf(g));
+    const std::vector<std::size_t> cuts = cutEvenly(costs, plan.shards);
+    const std::size_t from = cuts[plan.shard], to = cuts[plan.shard + 1];
     const std::size_t first = plan.firstObservation[from];
     keep(plan.observations, first, plan.firstObservation[to]);
     keep(plan.firstObservation, from, to + 1);
@@ -113,12 +122,25 @@ RunPlan makePlan(const Config& config, const RunOptions& options) {
     checkWritable(plan.output);
     plan.snapshot = Snapshot::open(config.snapshot.path, config.snapshot.format, config.snapshot.number);
     SetupMaker setups(plan.snapshot->info());
-    plan.setups.push_back(setups.make(config));
-    chooseGalaxies(plan);
+    if (config.galaxies.rows.empty()) {
+        plan.setups.push_back(setups.make(config));
+        const NamedGalaxies named = namedGalaxies(config.galaxies);
+        plan.named = !named.ids.empty();
+        chooseGalaxies(plan, named);
+        listObservations(plan);
+    } else {
+        Rows rows = readRows(config, setups);
+        plan.setups = std::move(rows.setups);
+        plan.observations = std::move(rows.observations);
+        plan.firstObservation = std::move(rows.first);
+        plan.rowsSha256 = std::move(rows.sha256);
+        chooseGalaxies(plan, rows.galaxies);
+    }
+    plan.wavelength = sharedWavelengths(plan.setups);
     plan.galaxiesSha256 = fingerprint(plan);
-    listObservations(plan);
     keepShard(plan);
-    for (const Setup& setup : plan.setups)
+    constexpr std::size_t most = 8;  // of setups that are told about
+    for (const Setup& setup : std::span(plan.setups).first(std::min(most, plan.setups.size())))
         for (std::string& note : resolutionNotes(setup))
             if (std::find(plan.notes.begin(), plan.notes.end(), note) == plan.notes.end())
                 plan.notes.push_back(std::move(note));
@@ -130,14 +152,17 @@ CubeFileHeader headerOf(const RunPlan& plan, int ranks) {
     header.version = version();
     header.commit = commit();
     header.config = dumpConfig(plan.config);
-    header.sspSha256 = plan.setups.front().library->sha256;
+    for (const Setup& setup : plan.setups)
+        if (header.sspSha256.find(setup.library->sha256) == std::string::npos)
+            header.sspSha256 += (header.sspSha256.empty() ? "" : " ") + setup.library->sha256;
     header.snapshot = plan.snapshot->info().path;
     header.galaxiesSha256 = plan.galaxiesSha256;
     header.backend = "cpu";
     header.ranks = ranks;
     header.shard = plan.shard;
     header.shards = plan.shards;
-    header.wavelength = plan.config.telescope.wavelengths();
+    header.wavelength = plan.wavelength;
+    header.rowsSha256 = plan.rowsSha256;
     header.compression = plan.config.output.compression;
     return header;
 }
@@ -147,15 +172,28 @@ std::span<const Observation> RunPlan::observationsOf(std::size_t galaxy) const {
     return {observations.data() + first, firstObservation.at(galaxy + 1) - first};
 }
 
-DealtGalaxy RunPlan::costOf(std::size_t galaxy) const {
-    constexpr double perStar = 60e-9, perVoxel = 4e-9, perCube = 5e-3;
+DealtGalaxy RunPlan::dealt(std::size_t galaxy) const {
+    if (skipped.contains(galaxies.at(galaxy).id)) return {0, 0, costOf(galaxy)};
     DealtGalaxy g;
     g.rows = galaxies.at(galaxy).stars.count;
+    g.fixed = readingCost(0);
     for (const Observation& o : observationsOf(galaxy)) {
-        g.perRow += perStar;
-        g.fixed += perCube + perVoxel * setupOf(o).cubeBytes() / sizeof(float);
+        const Telescope& t = setupOf(o).config.telescope;
+        g.fixed += cubeCost(0, t.spaxels() * t.spaxels(), t.wavelengths().size);
     }
+    if (g.rows > 0) g.perRow = (costOf(galaxy) - g.fixed) / double(g.rows);
     return g;
+}
+
+double RunPlan::costOf(std::size_t galaxy) const {
+    const Subhalo& g = galaxies.at(galaxy);
+    if (skipped.contains(g.id)) return 1e-6;  // a row of the catalogue
+    double cost = readingCost(g.stars.count);
+    for (const Observation& o : observationsOf(galaxy)) {
+        const Telescope& t = setupOf(o).config.telescope;
+        cost += cubeCost(g.stars.count, t.spaxels() * t.spaxels(), t.wavelengths().size);
+    }
+    return cost;
 }
 
 double RunPlan::cubeBytes() const {
@@ -200,8 +238,6 @@ std::string RunPlan::fitsPath(std::int64_t subhalo, std::size_t view) const {
 std::string describe(const RunPlan& plan) {
     const Config& c = plan.config;
     const SnapshotInfo& info = plan.snapshot->info();
-    const WavelengthGrid grid = c.telescope.wavelengths();
-    const SspLibrary& library = *plan.setups.front().library;
     std::string text = fmt::format("snapshot:   {} ({}), {} star particles, redshift {:.4g}\n", info.path, info.format,
                                    info.numStars, info.redshift);
     constexpr std::size_t shown = 8;
@@ -210,16 +246,27 @@ std::string describe(const RunPlan& plan) {
         ids.push_back(fmt::format("{} ({} stars)", plan.galaxies[i].id, plan.galaxies[i].stars.count));
     if (plan.galaxies.size() > shown) ids.push_back("...");
     text += fmt::format("galaxies:   {}: {}\n", plan.galaxies.size(), fmt::join(ids, ", "));
-    if (plan.tooFewStars + plan.notCosmological > 0)
-        text += fmt::format("left out:   {} with fewer than {} stars, {} not of cosmological origin\n",
-                            plan.tooFewStars, c.galaxies.minStars, plan.notCosmological);
-    text += fmt::format("views:      {}\n", c.views.size());
-    text += fmt::format("telescope:  {}, {:g} arcsec, {:.2f} to {:.2f} Angstrom\n", c.telescope.name, c.telescope.fov,
-                        grid.centre(0), grid.centre(double(grid.size - 1)));
-    text += fmt::format("library:    {}, {} ages x {} metallicities x {} wavelengths\n", library.name, library.nAge(),
-                        library.nZ(), library.nLambda());
-    text += fmt::format("cube:       {0} x {0} x {1}{2}, {3}\n", c.telescope.spaxels(), grid.size,
-                        c.noise ? " with variance" : "", bytesText(plan.cubeBytes()));
+    for (const auto& [kind, count] : plan.leftOut) text += fmt::format("left out:   {} {}\n", count, kind);
+    if (!plan.skipped.empty())
+        text += fmt::format("skipped:    {} of the named galaxies, which the cuts leave out\n", plan.skipped.size());
+    if (plan.rowsSha256.empty())
+        text += fmt::format("views:      {}\n", c.views.size());
+    else
+        text += fmt::format("rows:       {} of {}, in {} setups of instrument and library\n", plan.observations.size(),
+                            c.galaxies.rows, plan.setups.size());
+    for (std::size_t i = 0; i < std::min(shown, plan.setups.size()); ++i) {
+        const Setup& setup = plan.setups[i];
+        const Telescope& t = setup.config.telescope;
+        const WavelengthGrid grid = t.wavelengths();
+        const SspLibrary& library = *setup.library;
+        text += fmt::format("telescope:  {}, {:g} arcsec, {:.2f} to {:.2f} Angstrom\n", t.name, t.fov, grid.centre(0),
+                            grid.centre(double(grid.size - 1)));
+        text += fmt::format("library:    {}, {} ages x {} metallicities x {} wavelengths\n", library.name,
+                            library.nAge(), library.nZ(), library.nLambda());
+        text += fmt::format("cube:       {0} x {0} x {1}{2}, {3}\n", t.spaxels(), grid.size,
+                            setup.config.noise ? " with variance" : "", bytesText(setup.cubeBytes()));
+    }
+    if (plan.setups.size() > shown) text += fmt::format("            ... and {} more\n", plan.setups.size() - shown);
     text += fmt::format("output:     {}, {} before compression{}\n", plan.output, bytesText(plan.outputBytes()),
                         c.output.fits ? ", and as much in FITS files" : "");
     text += fmt::format("memory:     about {} per rank\n", bytesText(plan.memoryBytes() + plan.overlapBytes()));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,20 +24,23 @@ struct RunPlan {
     unsigned shard = 0, shards = 1;
     std::unique_ptr<Snapshot> snapshot;
     std::vector<Setup> setups;
+    WavelengthGrid wavelength;      // of all cubes; of size 0 where they differ
     std::vector<Subhalo> galaxies;  // of this shard, in the order in which they are read
     std::vector<Observation> observations;
-    std::vector<std::size_t> firstObservation;  // of each galaxy, and their number at the end
-    bool named = false;                         // galaxies are named: one that cannot be observed is an error
-    std::string galaxiesSha256;                 // of what the snapshot's catalogue says of the galaxies of all shards
-    std::uint64_t tooFewStars = 0;              // where it does not: subhalos left out for it
-    std::uint64_t notCosmological = 0;
+    std::vector<std::size_t> firstObservation;    // of each galaxy, and their number at the end
+    bool named = false;                           // galaxies are named: one that cannot be observed is an error
+    std::string rowsSha256;                       // in catalogue mode: of its rows
+    std::string galaxiesSha256;                   // of what the snapshot's catalogue says of the galaxies of all shards
+    std::map<std::int64_t, std::string> skipped;  // named galaxies that a cut leaves out, and why
+    std::map<std::string, std::uint64_t> leftOut;  // of those not named: how many each cut left out
     std::vector<std::string> notes;  // what the user should know of the input: shown by --dry-run and at the run's end
 
     // The cubes to be made of a galaxy, in the order of their numbers.
     std::span<const Observation> observationsOf(std::size_t galaxy) const;
     const Setup& setupOf(const Observation& o) const { return setups[o.setup]; }
 
-    DealtGalaxy costOf(std::size_t galaxy) const;  // [s] of one core
+    double costOf(std::size_t galaxy) const;      // [s] of reading it and making its cubes (cost.hpp)
+    DealtGalaxy dealt(std::size_t galaxy) const;  // the same, for deal()
 
     double cubeBytes() const;    // of the largest cube in memory, its variance included
     double outputBytes() const;  // of all cubes, before compression

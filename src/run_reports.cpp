@@ -23,7 +23,8 @@ template <class Row, class F>
 void forEachValue(Row& row, F f) {
     f(row.place), f(row.mass), f(row.part);
     auto& r = row.report;
-    f(r.subhalo), f(r.view), f(r.redshift), f(r.luminosityDistanceMpc), f(r.angularDistanceMpc), f(r.kpcPerArcsec);
+    f(r.subhalo), f(r.view), f(r.row), f(r.redshift), f(r.luminosityDistanceMpc), f(r.angularDistanceMpc),
+        f(r.kpcPerArcsec);
     f(r.spaxelArcsec), f(r.nStars), f(r.nStarsInField), f(r.massInField), f(r.nClampedAge), f(r.nClampedMetallicity);
     f(r.massClamped), f(r.nWind);
     for (auto& axis : r.rotation.row) f(axis.x), f(axis.y), f(axis.z);
@@ -102,11 +103,7 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, cons
         "  clamped to the library's grid: {} in age, {} in metallicity ({:.2g} % of the mass in the field)\n", age,
         metallicity, percent(massClamped, massInField));
     for (const auto& [status, count] : skipped) text += fmt::format("  {} x {}\n", count, status);
-    if (plan.tooFewStars > 0)
-        text += fmt::format("  left out: {} subhalos with fewer than {} stars\n", plan.tooFewStars,
-                            plan.config.galaxies.minStars);
-    if (plan.notCosmological > 0)
-        text += fmt::format("  left out: {} subhalos not of cosmological origin\n", plan.notCosmological);
+    for (const auto& [kind, count] : plan.leftOut) text += fmt::format("  left out: {} subhalos {}\n", count, kind);
     for (const auto& notes : {plan.notes, plan.snapshot->info().notes})
         for (const std::string& note : notes) text += fmt::format("  note: {}\n", note);
     return text;

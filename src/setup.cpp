@@ -17,6 +17,7 @@ double Setup::cubeBytes() const {
 Setup SetupMaker::make(const Config& config) {
     Setup setup;
     setup.config = config;
+    setup.config.document.clear();  // there may be thousands
     const std::string files =
         fmt::format("{}\n{}", config.psf ? config.psf->path : "", config.lsf ? config.lsf->table : "");
     auto& tables = tables_[files];
@@ -26,11 +27,15 @@ Setup SetupMaker::make(const Config& config) {
     auto& library = libraries_[config.ssp.library];
     if (!library) library = std::make_shared<SspLibrary>(loadSsp(config.ssp.library));
     setup.library = library;
-    // A view's fault is told once, before any particle is read; observe() would find it again.
-    const WavelengthGrid grid = config.telescope.wavelengths();
-    for (const ViewConfig& view : config.views) coveredPixels(grid, *library, view.redshift, config.spectra.outside);
+    for (const ViewConfig& view : config.views) checkView(setup, view);
     setup.cosmology = cosmologyOf(config.cosmology, info_);
     return setup;
+}
+
+// A view's fault is told once, before any particle is read; observe() would find it again.
+void checkView(const Setup& setup, const ViewConfig& view) {
+    const Config& c = setup.config;
+    coveredPixels(c.telescope.wavelengths(), *setup.library, view.redshift, c.spectra.outside);
 }
 
 std::vector<std::string> resolutionNotes(const Setup& setup) {
@@ -39,7 +44,9 @@ std::vector<std::string> resolutionNotes(const Setup& setup) {
     if (!c.lsf || !c.lsf->subtractLibrary || c.compat == Compat::rubix) return {};
     const WavelengthGrid grid = c.telescope.wavelengths();
     std::vector<std::string> notes;
-    for (const ViewConfig& view : c.views) {
+    constexpr std::size_t most = 8;  // of views that are told about: catalogues have thousands
+    for (std::size_t i = 0; i < std::min(most, c.views.size()); ++i) {
+        const ViewConfig& view = c.views[i];
         if (l.fwhm.empty()) {
             const double middle = grid.centre(0.5 * double(grid.size - 1)) / (1 + view.redshift);
             auto above = std::upper_bound(l.wavelength.begin(), l.wavelength.end(), middle);

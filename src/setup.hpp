@@ -47,6 +47,9 @@ private:
     std::map<std::string, std::shared_ptr<const InstrumentTables>> tables_;
 };
 
+// Error: the library does not reach what the telescope sees in this view.
+void checkView(const Setup&, const ViewConfig&);
+
 // How the library's resolution and the line spread asked for go together: sentences for the user.
 std::vector<std::string> resolutionNotes(const Setup&);
 

@@ -188,6 +188,55 @@ TEST_CASE("--set: JSON, else text; sections made, strings extended, lists addres
     CHECK_THAT(messageOf<ConfigError>([&] { with(two, {"view.2.redshift=1"}); }), Contains("2 members"));
 }
 
+TEST_CASE("ids are integers and ranges of them") {
+    using Ids = std::vector<std::int64_t>;
+    const auto ids = [](const std::string& text) {
+        return with("{}", {"galaxies.subhalos=" + text}).galaxies.subhalos;
+    };
+    CHECK(ids("3") == Ids{3});
+    CHECK(ids("2-4") == Ids{2, 3, 4});
+    CHECK(ids("9, 2 - 4,7") == Ids{9, 2, 3, 4, 7});
+    CHECK(ids(R"([9, "2-4", "7"])") == Ids{9, 2, 3, 4, 7});
+    CHECK(ids("\"0-0\"") == Ids{0});
+    for (const auto& [text, fault] :
+         std::vector<std::pair<std::string, std::string>>{{"4-2", "ends before it begins"},
+                                                          {"2-4,3", "names 3 twice"},
+                                                          {"2-", "\"2-\""},
+                                                          {"-3", "out of range"},
+                                                          {"1-2-3", "\"1-2-3\""},
+                                                          {"[1.5]", "neither an integer nor a range"},
+                                                          {"[[1,2]]", "neither an integer nor a range"},
+                                                          {"\"\"", "\"\""},
+                                                          {"0-99999999999", "more than 50000000"},
+                                                          {"99999999999999999999", "out of range"},
+                                                          {"1-99999999999999999999", "neither an id nor a range"}}) {
+        INFO(text);
+        CHECK_THAT(messageOf<ConfigError>([&] { ids(text); }), Contains("galaxies.subhalos") && Contains(fault));
+    }
+    // Long runs are written as ranges.
+    const Config many = with("{}", {"galaxies.subhalos=5,10-1000000,7,8"});
+    const json back = json::parse(dumpConfig(many))["galaxies"]["subhalos"];
+    CHECK(back == json::array({5, "10-1000000", 7, 8}));
+    CHECK(parseConfig(dumpConfig(many)).galaxies.subhalos == many.galaxies.subhalos);
+}
+
+TEST_CASE("intervals") {
+    const auto mass = [](const std::string& text) {
+        return *with("{}", {"galaxies.stellar_mass=" + text}).galaxies.stellarMass;
+    };
+    CHECK(mass("[1e9, null]").contains(1e9));
+    CHECK(mass("[1e9, null]").contains(1e30));
+    CHECK_FALSE(mass("[1e9, 2e9]").contains(2.1e9));
+    CHECK(mass("[null, 2e9]").contains(0));
+    CHECK_FALSE(with("{}", {"galaxies.stellar_mass=null"}).galaxies.stellarMass);
+    for (const char* text : {"1e9", "[1e9]", "[2,1]", "[-1,2]", "[1,\"a\"]", "[1,2,3]"})
+        CHECK_THAT(messageOf<ConfigError>([&] { mass(text); }), Contains("galaxies.stellar_mass"));
+    CHECK_THAT(messageOf<ConfigError>([&] {
+                   with("{}", {"galaxies.subhalos=1", "galaxies.file=ids.txt"});
+               }),
+               Contains("galaxies.file") && Contains("galaxies.subhalos"));
+}
+
 TEST_CASE("the nearest name") {
     CHECK(editDistance("redshift", "redshift") == 0);
     CHECK(editDistance("redshfit", "redshift") == 1);  // a swap
@@ -232,8 +281,12 @@ json randomValue(const parameters::Parameter& p, std::mt19937_64& random) {
             return {};
         case Kind::numbers:
             return {uniform(), uniform()};
-        case Kind::integers:
-            return {random() % 1000, 1000 + random() % 1000};
+        case Kind::ids:
+            return {random() % 1000, 1000 + random() % 1000, "5000-6000"};
+        case Kind::interval: {
+            const double low = uniform();
+            return {random() % 2 ? json(low) : json(), low + 1};
+        }
     }
     return {};
 }

@@ -254,6 +254,41 @@ TEST_CASE("what an observer has seen before leaves no trace", "[dark]") {
         }
 }
 
+TEST_CASE("more redshifts than an observer keeps", "[dark]") {
+    const SspLibrary library = syntheticLibrary(20, 0.3);
+    Config c = smallConfig();
+    c.lsf = LsfConfig{};
+    c.lsf->resolution = 1800;
+    c.noise = NoiseConfig{};
+    c.noise->signalToNoise = 20;
+    c.views.clear();
+    for (int v = 0; v < 20; ++v) {
+        c.views.push_back(smallConfig().views.front());
+        c.views.back().redshift = 0.1 + 0.001 * (v % 18);
+        c.views.back().inclination = v;
+    }
+    const Cosmology cosmology = planck15();
+    const InstrumentTables tables;
+    const Stars stars = randomStars(300, 65, 0.4, 200);
+    Observer observer(Host{2}, c, library, cosmology, tables);
+    for (const int round : {0, 1})
+        for (std::size_t view = 0; view < c.views.size(); ++view) {
+            const GalaxyCube found = observer.observe(stars, {}, view);
+            CHECK(found.report.view == int(view));
+            CHECK(found.report.redshift == c.views[view].redshift);
+            if (round == 0 && view % 5 != 4) continue;
+            CHECK(same(found.flux, observe(Host{1}, stars, {}, c, view, library, cosmology).flux));
+        }
+    // Another number and seed change the noise alone.
+    const GalaxyCube a = observer.observe(stars, {}, 3), b = observer.observe(stars, {}, 3, {c.noise->seed, 7}),
+                     other = observer.observe(stars, {}, 3, {c.noise->seed + 1, 3});
+    CHECK(b.report.view == 7);
+    CHECK(same(a.variance, b.variance));
+    CHECK_FALSE(same(a.flux, b.flux));
+    CHECK(same(a.variance, other.variance));
+    CHECK_FALSE(same(a.flux, other.flux));
+}
+
 TEST_CASE("wavelengths that the library does not reach are blank in blocks of any size", "[dark]") {
     const Stars stars = randomStars(400, 64, 0.8, 100);
     const SspLibrary library = syntheticLibrary(20, 0.3);

@@ -174,7 +174,7 @@ fi
 trap 'kill -USR1 "$run"' USR1
 {program} "$@" &
 run=$!
-until [ -e "cubes.shard$task.hdf5.tmp.$run" ] || ! kill -0 "$run"; do sleep 0.01; done
+until compgen -G "cubes.shard$task.hdf5.parts/*.tmp.$run" >/dev/null || ! kill -0 "$run"; do sleep 0.01; done
 kill -STOP "$run"
 echo "$run" >"halted.new$task" && mv "halted.new$task" "halted$task"
 until wait "$run" || ! kill -0 "$run" 2>/dev/null; do :; done
@@ -268,7 +268,7 @@ def run_test(slurm, folder):
         small.config["view"] = small.config["view"] * 1000
         small.write()
         job = slurm.submit(*command, JOBS / "slurm-mpi.sh", cwd=folder, more=mpi)
-        wait_for("two ranks to write", lambda: glob.glob(small.path("cubes.hdf5.tmp.*")))
+        wait_for("two ranks to write", lambda: len(glob.glob(small.path("cubes.hdf5.parts/*.tmp.*"))) >= 2)
         slurm.ask("scancel", "--batch", "--signal=USR1", job)
         slurm.wait(job)
         said = Path(small.path("mpi")).read_text()

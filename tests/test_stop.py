@@ -81,7 +81,7 @@ with tempfile.TemporaryDirectory() as folder:
 
     # What is finished is kept, and --resume goes on from it, with another number of ranks too; a reason of one rank is
     # enough.
-    small.config = dict(full, view=small.config["view"][:40], telescope=dict(full["telescope"], fov=60))
+    small.config = dict(full, view=small.config["view"][:24], telescope=dict(full["telescope"], fov=60))
     small.write()
     small.run("run", "config.json")
     os.rename(small.path("cubes.hdf5"), small.path("whole.hdf5"))

@@ -61,9 +61,13 @@ class Galaxy:
         self.attrs = {name: _value(value) for name, value in group.attrs.items()}
         if "flux" not in group:
             raise CubeFileError(f"{file.path}: {group.name} has no dataset 'flux'")
-        if group["flux"].ndim != 3 or group["flux"].shape[2] != file.wavelength.size:
+        own = group.get("wavelength")
+        self._wavelength = file.wavelength if own is None else own[...].astype(float)
+        if self._wavelength is None:
+            raise CubeFileError(f"{file.path}: neither the file nor {group.name} has a dataset 'wavelength'")
+        if group["flux"].ndim != 3 or group["flux"].shape[2] != self._wavelength.size:
             raise CubeFileError(f"{file.path}: {group.name}/flux has shape {group['flux'].shape}, expected "
-                                f"(ny, nx, {file.wavelength.size})")
+                                f"(ny, nx, {self._wavelength.size})")
         self.maps = Maps(group.get("maps"))
 
     @property
@@ -78,8 +82,13 @@ class Galaxy:
 
     @property
     def wavelength(self):
-        """Pixel centres [Angstrom], observed frame."""
-        return self.file.wavelength
+        """Pixel centres [Angstrom], observed frame: the file's, or of this cube alone where cubes differ."""
+        return self._wavelength
+
+    @property
+    def config(self):
+        """The configuration as it was used for this cube, defaults included."""
+        return json.loads(self.attrs["config"]) if "config" in self.attrs else self.file.config
 
     @property
     def shape(self):
@@ -126,12 +135,12 @@ class Cubes:
             self._h5 = h5py.File(self.path, "r")
         except OSError as error:
             raise CubeFileError(f"{self.path}: not a readable HDF5 file ({error})") from None
-        for name in ("wavelength", "galaxies"):
-            if name not in self._h5:
-                self._h5.close()
-                raise CubeFileError(f"{self.path}: no '/{name}': not a Tessera cube file")
+        if "galaxies" not in self._h5:
+            self._h5.close()
+            raise CubeFileError(f"{self.path}: no '/galaxies': not a Tessera cube file")
         self.attrs = {name: _value(value) for name, value in self._h5.attrs.items()}
-        self.wavelength = self._h5["wavelength"][...].astype(float)
+        # Pixel centres [Angstrom] of all cubes; None where each has its own (Galaxy.wavelength).
+        self.wavelength = self._h5["wavelength"][...].astype(float) if "wavelength" in self._h5 else None
 
     @property
     def config(self):

@@ -83,7 +83,7 @@ class TestCube(WithFiles):
             Cubes(self.folder / "absent.hdf5")
         with h5py.File(self.folder / "other.hdf5", "w") as file:
             file["x"] = 1
-        with self.assertRaisesRegex(CubeFileError, "wavelength"):
+        with self.assertRaisesRegex(CubeFileError, "galaxies"):
             Cubes(self.folder / "other.hdf5")
         with Cubes(self.path) as cubes:
             with self.assertRaisesRegex(CubeFileError, "no galaxy 99; there are: 3, 12"):

@@ -95,11 +95,12 @@ ExitCode exportCommand(const Arguments& arguments) {
     const int view = values["view"].as<int>();
     if (view < 0) throw ConfigError("export: --view is " + std::to_string(view) + "; it must not be negative");
 
-    FitsOptions fits = describeInstrument(configInFile(path), path);
-    fits.format = format == "muse" ? FitsFormat::muse : FitsFormat::manga;
     const std::int64_t galaxy = values.count("galaxy") ? values["galaxy"].as<std::int64_t>() : onlyGalaxy(path);
+    const GalaxyCube cube = readGalaxyCube(path, galaxy, view);
+    FitsOptions fits = describeInstrument(cube.config.empty() ? configInFile(path) : cube.config, path);
+    fits.format = format == "muse" ? FitsFormat::muse : FitsFormat::manga;
     const std::string output = values["output"].as<std::string>();
-    writeFits(output, readGalaxyCube(path, galaxy, view), fits);
+    writeFits(output, cube, fits);
     std::cout << output << "\n";
     return ExitCode::ok;
 }

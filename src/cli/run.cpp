@@ -24,6 +24,7 @@ catalogue ("failed: reason") and the others go on; the exit code is 1 where not 
 Examples:
   tessera run config.json
   tessera run config.json --set telescope.fov=30 --set view.orientation=edge-on --output edge.hdf5
+  tessera run config.json --rows survey.csv
   tessera run config.json --dry-run
   tessera run config.json --resume
   mpirun -np 4 tessera run config.json
@@ -42,6 +43,9 @@ ExitCode runCommand(const Arguments& args) {
     options.add_options()
         ("set", po::value<std::vector<std::string>>()->composing()->value_name("key.path=value"),
          "change a value of the configuration (repeatable)")
+        ("rows", po::value<std::string>()->value_name("FILE"),
+         "a cube for every row of a table (.csv, .ecsv, .hdf5) with a column subhalo and columns named after keys of the "
+         "configuration, which they change; in place of the configuration's galaxies.subhalos, file or rows")
         ("output,o", po::value<std::string>()->value_name("FILE"), "the same as --set output.path=FILE")
         ("shard", po::value<std::string>()->value_name("I/N"),
          "observe part I (from 0) of N equal parts of the galaxies, into FILE.shardI; auto: from Slurm's job array. "
@@ -87,6 +91,10 @@ ExitCode runCommand(const Arguments& args) {
 
     std::vector<std::string> overrides;
     if (values.count("set")) overrides = values["set"].as<std::vector<std::string>>();
+    if (values.count("rows")) {
+        overrides.insert(overrides.end(), {"galaxies.subhalos=null", "galaxies.file=null"});
+        overrides.push_back("galaxies.rows=" + values["rows"].as<std::string>());
+    }
     // As JSON text, so that a file called 1 or true stays a name.
     if (values.count("output")) overrides.push_back("output.path=" + values["output"].as<std::string>());
     return tessera::run(loadConfig(values["config"].as<std::string>(), overrides), run);

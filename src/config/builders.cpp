@@ -102,8 +102,10 @@ std::string allowedText(const Parameter& p) {
             return "3 lists of 3 numbers";
         case Kind::numbers:
             return fmt::format("{} to {} numbers", p.minLength, p.maxLength);
-        case Kind::integers:
-            return "different integers, " + bounded(p.range, "each");
+        case Kind::ids:
+            return "different integers and ranges (\"10-19\"), " + bounded(p.range, "each");
+        case Kind::interval:
+            return "[min, max], either may be null, " + bounded(p.range, "each");
         case Kind::orientation:
             return fmt::format("{}, or an object with one of {}", fmt::join(quoted, ", "),
                                fmt::join(orientationKeys(), ", "));

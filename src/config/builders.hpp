@@ -1,11 +1,13 @@
 // The rows of the table of parameters: each names a member of a struct and makes the functions that read and write it.
 #pragma once
 
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "config/ids.hpp"
 #include "config/parameters.hpp"
 #include "tessera/core/error.hpp"
 
@@ -212,13 +214,35 @@ Parameter polynomial(std::string key, std::vector<double> S::*member, std::strin
 }
 
 template <class S>
-Parameter subhalos(std::string key, std::vector<std::int64_t> S::*member, std::string doc) {
-    Parameter p = row(std::move(key), Kind::integers, {0, 9e15}, "", std::move(doc));
+Parameter ids(std::string key, std::vector<std::int64_t> S::*member, std::string doc) {
+    Parameter p = row(std::move(key), Kind::ids, {0, 9e15}, "", std::move(doc));
     p.optional = true;
-    p.set = [member](void* s, const json& j) { as<S>(s).*member = j.get<std::vector<std::int64_t>>(); };
+    p.set = [member](void* s, const json& j) {
+        std::string fault;
+        as<S>(s).*member = readIds(j, fault);
+    };
     p.get = [member](const void* s) -> json {
         const std::vector<std::int64_t>& value = as<S>(s).*member;
-        return value.empty() ? json() : json(value);
+        return value.empty() ? json() : writeIds(value);
+    };
+    return p;
+}
+
+template <class S>
+Parameter interval(std::string key, std::optional<Interval> S::*member, Range range, std::string unit,
+                   std::string doc) {
+    Parameter p = row(std::move(key), Kind::interval, range, std::move(unit), std::move(doc));
+    p.optional = true;
+    p.set = [member](void* s, const json& j) {
+        Interval& i = (as<S>(s).*member).emplace();
+        if (!j[0].is_null()) i.min = j[0].get<double>();
+        if (!j[1].is_null()) i.max = j[1].get<double>();
+    };
+    p.get = [member](const void* s) -> json {
+        const std::optional<Interval>& value = as<S>(s).*member;
+        if (!value) return {};
+        const auto bound = [](double x) { return std::isfinite(x) ? json(x) : json(); };
+        return json::array({bound(value->min), bound(value->max)});
     };
     return p;
 }

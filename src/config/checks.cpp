@@ -122,6 +122,20 @@ void checkNoise(const NoiseConfig& n, const Config& config, const json& given) {
     checkUnused("noise", &n, given, "area, throughput, sky, read_noise and exposures belong to noise.exposure_time");
 }
 
+void checkGalaxies(const GalaxiesConfig& g) {
+    std::string given;
+    for (const auto& [key, there] :
+         {std::pair{"subhalos", !g.subhalos.empty()}, {"file", !g.file.empty()}, {"rows", !g.rows.empty()}}) {
+        if (!there) continue;
+        if (!given.empty())
+            throw ConfigError(
+                fmt::format("galaxies.{}: galaxies.{} names galaxies already; allowed: one of subhalos, "
+                            "file and rows",
+                            key, given));
+        given = key;
+    }
+}
+
 // What RUBIX cannot do.
 void checkCompat(const Config& c) {
     const auto refuse = [](const std::string& key, const std::string& what) {
@@ -159,6 +173,7 @@ void checkTogether(const Config& config, const json& given) {
     if (config.psf) checkPsf(*config.psf, config.telescope, section("psf"));
     if (config.lsf) checkLsf(*config.lsf, config.telescope);
     if (config.noise) checkNoise(*config.noise, config, section("noise"));
+    checkGalaxies(config.galaxies);
     if (config.galaxies.centre && config.galaxies.subhalos.size() > 1)
         throw ConfigError(fmt::format("galaxies.centre: one centre for {} subhalos; allowed: with one galaxy",
                                       config.galaxies.subhalos.size()));

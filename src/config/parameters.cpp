@@ -55,11 +55,30 @@ Section galaxiesSection() {
     using S = GalaxiesConfig;
     Section s = ofMember("galaxies", "Which galaxies of the snapshot.", &Config::galaxies);
     s.parameters = {
-        subhalos("subhalos", &S::subhalos,
-                 "ids of the subhalos, each once; not given: all with at least min_stars stars"),
+        ids("subhalos", &S::subhalos,
+            "ids of the subhalos and ranges of ids, each id once: [0, 3, \"10-19\"] or \"0,3,10-19\"; not given: all "
+            "that "
+            "pass the cuts"),
+        optionalText(
+            "file", &S::file,
+            "instead of subhalos: a text file of ids, one a line, or a table (.csv, .ecsv, .hdf5) with a column "
+            "subhalo"),
+        optionalText(
+            "rows", &S::rows,
+            "instead of subhalos: a table (.csv, .ecsv, .hdf5) with a column subhalo and columns named after keys "
+            "of the configuration; each row is a cube of its own"),
         integer("min_stars", &S::minStars, {0, 1e15}, "",
                 "a subhalo with fewer star particles is skipped, and the catalogue says so"),
-        words("particles", &S::particles, {"subhalo"}, "which particles belong to a galaxy: those of its subhalo"),
+        interval("stellar_mass", &S::stellarMass, {0, 1e30}, "Msun",
+                 "[min, max] of the current mass of the subhalo's stars (SubhaloMassType[4]); null: no bound"),
+        interval("star_formation_rate", &S::sfr, {0, 1e30}, "Msun/yr", "[min, max] of SubhaloSFR; null: no bound"),
+        interval("half_mass_radius", &S::halfMassRadius, {0, 1e30}, "kpc",
+                 "[min, max] of the stars' half-mass radius (SubhaloHalfmassRadType[4]); null: no bound"),
+        boolean("centrals", &S::centrals, "only the central subhalo of each FoF group (GroupFirstSub)"),
+        words(
+            "particles", &S::particles, {"subhalo", "group"},
+            "which stars are observed: those of the subhalo, or all of its FoF group, satellites and intra-halo light "
+            "included"),
         optionalVector(
             "centre", &S::centre, "the file's own length unit",
             "centre of the galaxy; not given: the catalogue's position, else the densest point of the stars"),

@@ -23,7 +23,8 @@ enum class Kind {
     vector,             // three numbers
     matrix,             // three lists of three numbers
     numbers,            // a list of numbers
-    integers,           // a list of integers, each once
+    ids,                // integers and ranges of them, each id once (config/ids.hpp)
+    interval,           // [min, max], null: no bound
     orientation,        // a word, or an object of one key: euler_deg, matrix or line_of_sight
     numberOrTelescope,  // a number, or the word "telescope"
 };

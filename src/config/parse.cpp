@@ -165,8 +165,11 @@ Config fromJson(json& document) {
 Config parseConfig(const std::string& text, const std::vector<std::string>& overrides, const std::string& origin) {
     json document = readJson(text, origin);
     for (const std::string& assignment : overrides) applyOverride(document, assignment);
+    std::string asGiven = document.dump(-1, ' ', false, json::error_handler_t::replace);
     try {
-        return fromJson(document);
+        Config config = fromJson(document);
+        config.document = std::move(asGiven);
+        return config;
     } catch (const ConfigError& e) {
         throw ConfigError(origin + ": " + e.what(), e.where());
     } catch (const json::exception& e) {

@@ -18,7 +18,7 @@ ordered_json numberSchema(const Parameter& p, const char* type) {
     ordered_json s{{"type", type}};
     // Bounds of integers are written as such as far as a double knows its units.
     const auto bound = [&](double x) -> ordered_json {
-        const bool whole = p.kind == Kind::integer || p.kind == Kind::integers;
+        const bool whole = p.kind == Kind::integer || p.kind == Kind::ids;
         return whole && std::fabs(x) < 9e15 ? ordered_json(std::int64_t(x)) : ordered_json(x);
     };
     if (p.range.min > -std::numeric_limits<double>::infinity())
@@ -64,10 +64,17 @@ ordered_json valueSchema(const Parameter& p) {
             return listSchema(listSchema({{"type", "number"}}, 3, 3), 3, 3);
         case Kind::numbers:
             return listSchema(numberSchema(p, "number"), p.minLength, p.maxLength);
-        case Kind::integers: {
-            ordered_json s = listSchema(numberSchema(p, "integer"), p.minLength, p.maxLength);
+        case Kind::ids: {
+            const ordered_json range{{"type", "string"},
+                                     {"pattern", "^ *[0-9]+ *(- *[0-9]+ *)?(, *[0-9]+ *(- *[0-9]+ *)?)*$"}};
+            ordered_json one = numberSchema(p, "integer");
+            ordered_json s = listSchema({{"anyOf", ordered_json::array({one, range})}}, p.minLength, p.maxLength);
             s["uniqueItems"] = true;
-            return s;
+            return {{"anyOf", ordered_json::array({s, range, one})}};
+        }
+        case Kind::interval: {
+            const ordered_json bound{{"anyOf", ordered_json::array({numberSchema(p, "number"), {{"type", "null"}}})}};
+            return listSchema(bound, 2, 2);
         }
         case Kind::orientation:
             return orientationSchema(p);

@@ -4,8 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
-#include <set>
 
+#include "config/ids.hpp"
 #include "config/json_text.hpp"
 #include "config/suggest.hpp"
 #include "tessera/core/error.hpp"
@@ -61,6 +61,15 @@ void checkWord(const Parameter& p, const json& value, const std::string& path) {
     for (const std::string& choice : p.choices)
         if (word == choice) return;
     wrong(p, value, path, fmt::format("is unknown (nearest: \"{}\")", nearestName(word, p.choices)));
+}
+
+// [min, max], either of which may be null.
+void checkInterval(const Parameter& p, const json& value, const std::string& path) {
+    if (!value.is_array() || value.size() != 2) wrong(p, value, path, "is not a list of two, [min, max]");
+    for (const json& bound : value)
+        if (!bound.is_null()) checkNumber(p, bound, value, path);
+    if (!value[0].is_null() && !value[1].is_null() && value[0].get<double>() > value[1].get<double>())
+        wrong(p, value, path, "has its min above its max");
 }
 
 // Three numbers; of an orientation they have no range of their own.
@@ -125,17 +134,15 @@ void checkValue(const Parameter& p, const json& value, const std::string& path) 
             checkList(p, value, path);
             for (const json& member : value) checkNumber(p, member, value, path);
             return;
-        case Kind::integers: {
-            checkList(p, value, path);
-            std::set<std::int64_t> seen;
-            for (const json& member : value) {
-                if (!isInteger(member)) wrong(p, value, path, "has a member that is not an integer");
-                checkNumber(p, member, member, path);
-                if (!seen.insert(member.get<std::int64_t>()).second)
-                    wrong(p, value, path, fmt::format("names {} twice", quoted(member)));
-            }
+        case Kind::ids: {
+            if (!value.is_string() && !value.is_number()) checkList(p, value, path);
+            std::string fault;
+            readIds(value, fault);
+            if (!fault.empty()) wrong(p, value, path, fault);
             return;
         }
+        case Kind::interval:
+            return checkInterval(p, value, path);
         case Kind::orientation:
             return checkOrientation(p, value, path);
         case Kind::numberOrTelescope:

@@ -72,6 +72,13 @@ void writeCatalogue(const h5::Group& root, const std::vector<GalaxyReport>& rows
     }
     column("view", "", views, {});
     column("seconds", "s", seconds, {});
+    std::vector<std::int64_t> numbers;
+    for (const GalaxyReport& row : rows)
+        if (row.row >= 0) numbers.push_back(row.row);
+    if (!numbers.empty()) {
+        expects(numbers.size() == rows.size(), "all rows of the catalogue, or none, to be rows of a table");
+        column("row", "", numbers, {});
+    }
     group.writeStrings("status", states);
 }
 
@@ -102,6 +109,11 @@ std::vector<GalaxyReport> readCatalogue(const h5::Group& root) {
     const auto seconds = readColumn<double>(group, "seconds", {});
     checkRows(group, "view", views, 1, n);
     checkRows(group, "seconds", seconds, 1, n);
+    if (group.has("row")) {
+        const auto numbers = readColumn<std::int64_t>(group, "row", {});
+        checkRows(group, "row", numbers, 1, n);
+        for (std::size_t i = 0; i < n; ++i) rows[i].row = numbers[i];
+    }
     for (std::size_t i = 0; i < n; ++i) {
         rows[i].view = views[i];
         rows[i].seconds = seconds[i];

@@ -99,13 +99,17 @@ void CubeFileWriter::write(const GalaxyCube& cube) {
     const GalaxyReport& report = cube.report;
     impl_->naming(", " + galaxyName(report.subhalo, report.view), [&] {
         const Cube& flux = cube.flux;
-        expects(flux.nLambda == impl_->header.wavelength.size, "a cube on the file's wavelengths");
+        const bool own = impl_->header.wavelength.size == 0;
+        const WavelengthGrid& grid = own ? cube.wavelength : impl_->header.wavelength;
+        expects(flux.nLambda == grid.size, "a cube on the file's wavelengths");
         expects(flux.data.size() == flux.spaxels() * flux.nLambda && !flux.data.empty(), "a cube of its own shape");
         expects(cube.variance.data.empty() || cube.variance.data.size() == flux.data.size(), "variance of that shape");
         const h5::Group root = impl_->open().root();
         const std::string name = groupName(report.subhalo, report.view);
         if (root.has(name + "/flux")) throw Error("it is there already");
         const h5::Group group = root.createGroup(name);
+        if (!cube.config.empty()) group.setAttribute("config", cube.config);
+        if (own) writeWavelengths(group, grid);
         writeCube(group, "flux", flux, cube.unit, impl_->header.compression);
         if (!cube.variance.data.empty())
             writeCube(group, "variance", cube.variance, "(" + cube.unit + ")^2", impl_->header.compression);

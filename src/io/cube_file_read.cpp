@@ -83,7 +83,8 @@ GalaxyCube readGalaxyCube(const std::string& path, std::int64_t subhalo, int vie
     forEachField(cube.report, [&](const char* field, const char*, auto& value) { readField(group, field, value); });
     cube.report.subhalo = subhalo;
     cube.report.view = view;
-    cube.wavelength = readWavelengths(root);
+    cube.config = group.attributeString("config").value_or("");
+    cube.wavelength = readWavelengths(group.has("wavelength") ? group : root);
     cube.flux = readCube(group, "flux", cube.wavelength.size);
     cube.unit = group.dataset("flux").attributeString("unit").value_or("");
     cube.grid = {cube.flux.nx, cube.report.spaxelArcsec, cube.report.spaxelArcsec * cube.report.kpcPerArcsec};

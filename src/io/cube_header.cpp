@@ -26,6 +26,9 @@ json ofCubes(const std::string& text) {
     json config = json::parse(text, nullptr, false, true);
     if (!config.is_object()) return {};
     config.erase("resources");
+    // What the rows say is compared by itself.
+    if (const auto galaxies = config.find("galaxies"); galaxies != config.end() && galaxies->is_object())
+        galaxies->erase("rows");
     if (const auto output = config.find("output"); output != config.end() && output->is_object()) {
         for (const char* key : {"path", "compression", "layout", "checkpoint"}) output->erase(key);
     }
@@ -55,16 +58,21 @@ void writeCubeHeader(const h5::Group& root, const CubeFileHeader& header) {
         root.setAttribute<std::int64_t>("shard", header.shard);
         root.setAttribute<std::int64_t>("shards", header.shards);
     }
-    const std::vector<double> centres = header.wavelength.centres();
-    const h5::Dataset wavelength = root.write("wavelength", {centres.size()}, centres.data());
+    if (!header.rowsSha256.empty()) root.setAttribute("rows_sha256", header.rowsSha256);
+    if (header.wavelength.size > 0) writeWavelengths(root, header.wavelength);
+}
+
+void writeWavelengths(const h5::Group& group, const WavelengthGrid& grid) {
+    const std::vector<double> centres = grid.centres();
+    const h5::Dataset wavelength = group.write("wavelength", {centres.size()}, centres.data());
     wavelength.setAttribute("unit", "Angstrom");
-    wavelength.setAttribute<double>("step", header.wavelength.step);
-    wavelength.setAttribute<std::int32_t>("log", header.wavelength.log);
+    wavelength.setAttribute<double>("step", grid.step);
+    wavelength.setAttribute<std::int32_t>("log", grid.log);
 }
 
 // The grid behind the pixel centres. Files of others may lack the attributes: then the centres tell.
-WavelengthGrid readWavelengths(const h5::Group& root) {
-    const h5::Dataset set = root.dataset("wavelength");
+WavelengthGrid readWavelengths(const h5::Group& group) {
+    const h5::Dataset set = group.dataset("wavelength");
     const std::vector<double> centres = set.readAll<double>();
     const std::size_t n = centres.size();
     if (set.shape().size() != 1 || n == 0) throw Error(set.where() + ": expected one row of wavelengths");
@@ -99,7 +107,8 @@ CubeFileHeader readCubeHeader(const h5::Group& root) {
         throw Error(root.where() + ": claims to be shard " + std::to_string(shard) + " of " + std::to_string(shards));
     header.shard = unsigned(shard);
     header.shards = unsigned(shards);
-    header.wavelength = readWavelengths(root);
+    header.rowsSha256 = text("rows_sha256");
+    if (root.has("wavelength")) header.wavelength = readWavelengths(root);
     return header;
 }
 
@@ -114,6 +123,7 @@ std::string differenceOf(const CubeFileHeader& a, const CubeFileHeader& b) {
             keys += (keys.empty() ? "" : ", ") + keyOf(changes[i].at("path").get<std::string>());
         return "another configuration (" + keys + (changes.size() > 3 ? ", ..." : "") + ")";
     }
+    if (a.rowsSha256 != b.rowsSha256) return "other rows (galaxies.rows)";
     if (a.sspSha256 != b.sspSha256) return "another SSP library";
     if (a.snapshot != b.snapshot) return "snapshot " + a.snapshot + " instead of " + b.snapshot;
     if (a.galaxiesSha256 != b.galaxiesSha256) return "another content of the snapshot's catalogue";

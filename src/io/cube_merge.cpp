@@ -49,7 +49,7 @@ struct Shard {
 Shard readShard(const std::string& path) {
     const h5::File file = h5::File::openRead(path);
     const h5::Group root = file.root();
-    if (!root.has("galaxies") || !root.has("wavelength")) throw Error(path + ": not a cube file");
+    if (!root.has("galaxies") || !root.hasAttribute("tessera_version")) throw Error(path + ": not a cube file");
     Shard shard{path, readCubeHeader(root), {}};
     if (shard.header.shards == 1) throw Error(path + ": not a shard: the file of a run without --shard, or merged");
     if (!root.has("catalog")) throw Error(path + ": unfinished: it has no catalogue");
@@ -147,6 +147,8 @@ Merged mergeShards(const std::vector<std::string>& paths, const std::string& out
     std::vector<SourcedRow> rows;
     for (const Shard& shard : shards)
         for (const GalaxyReport& row : shard.rows) rows.push_back({row, shard.path});
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const SourcedRow& a, const SourcedRow& b) { return a.report.row < b.report.row; });
     return {shards.size(), rows.size(), assembleCubeFile(output, header, rows, by, false)};
 }
 

@@ -1,9 +1,6 @@
 #include "tessera/io/cube_parts.hpp"
 
-#include <signal.h>
-
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <set>
 
@@ -26,21 +23,13 @@ bool isPart(const std::string& name) {
     return name.find_first_not_of("0123456789TZ.") == name.size() - end.size() + 1;
 }
 
-// The process id in "cubes.hdf5.tmp.4711", and the name before it.
-struct Temporary {
-    std::string of;
-    long pid = 0;
-};
-
-std::optional<Temporary> temporaryOf(const std::string& name) {
+// "cubes.hdf5.tmp.4711" -> "cubes.hdf5"
+std::optional<std::string> temporaryOf(const std::string& name) {
     const std::string mark = ".tmp.";
     const std::size_t at = name.rfind(mark);
-    if (at == std::string::npos || at == 0) return {};
-    Temporary t{name.substr(0, at), 0};
-    const char *first = name.data() + at + mark.size(), *last = name.data() + name.size();
-    const auto [stop, code] = std::from_chars(first, last, t.pid);
-    if (code != std::errc() || stop != last || t.pid <= 0) return {};
-    return t;
+    if (at == std::string::npos || at == 0 || at + mark.size() == name.size()) return {};
+    if (name.find_first_not_of("0123456789", at + mark.size()) != std::string::npos) return {};
+    return name.substr(0, at);
 }
 
 std::vector<std::string> namesIn(const std::string& directory) {
@@ -85,7 +74,7 @@ FoundParts findParts(const std::string& output) {
     for (const std::string& name : names) {
         if (!isPart(name) || linked.contains(name)) continue;
         try {
-            const h5::File file = h5::File::openRead(directory + "/" + name);
+            const h5::File file = h5::File::openRead((fs::path(directory) / name).string());
             const h5::Group root = file.root();
             found.parts.push_back({name, readCubeHeader(root), readCatalogue(root)});
         } catch (const Error&) {
@@ -112,8 +101,7 @@ void removeTemporaryFiles(const std::string& output, const std::vector<std::stri
     for (const std::string& other : others) finals.insert(fs::path(other).filename().string());
     const std::string beside = directoryOf(directory);
     for (const std::string& name : namesIn(beside))
-        if (const auto t = temporaryOf(name); t && finals.contains(t->of) && kill(pid_t(t->pid), 0) != 0)
-            removeFile(fs::path(beside) / name);
+        if (const auto of = temporaryOf(name); of && finals.contains(*of)) removeFile(fs::path(beside) / name);
 }
 
 void assembleParts(const std::string& output, const CubeFileHeader& header, const std::vector<RowOfPart>& rows,

@@ -55,17 +55,14 @@ void PartsWriter::begin() {
 void PartsWriter::write(const GalaxyCube& cube) {
     if (failed_) return;
     begin();
-    // Until write() has succeeded.
-    failed_ = true;
     try {
         if (!file_) {
             path_ = config_.layout == OutputLayout::galaxies ? pathOf(cube.report.subhalo) : nextPath();
             file_.emplace(path_, header_);
         }
         file_->write(cube);
-        failed_ = false;
     } catch (...) {
-        file_.reset();
+        abandon();
         throw;
     }
 }
@@ -78,6 +75,11 @@ void PartsWriter::endGalaxy(const std::vector<GalaxyReport>& rows) {
     if (config_.layout == OutputLayout::galaxies || age() >= config_.checkpoint) close();
 }
 
+void PartsWriter::abandon() noexcept {
+    failed_ = true;
+    file_.reset();
+}
+
 void PartsWriter::close() {
     if (failed_ || !open_) return;
     open_ = false;
@@ -87,16 +89,14 @@ void PartsWriter::close() {
     }
     // A last part that is copied or renamed at once needs no more care than a run of that length without parts.
     const bool synced = config_.layout != OutputLayout::single || age() >= config_.checkpoint;
-    failed_ = true;
     try {
         if (!file_) {
             path_ = nextPath();
             file_.emplace(path_, header_);
         }
         file_->finish(rows_, synced);
-        failed_ = false;
     } catch (...) {
-        file_.reset();
+        abandon();
         throw;
     }
     file_.reset();

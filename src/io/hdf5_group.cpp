@@ -52,6 +52,12 @@ bool Group::has(const std::string& path) const {
     }
 }
 
+bool Group::isGroup(const std::string& path) const {
+    const std::string at = join(where_, path);
+    const Id object(check(H5Oopen(id_.get(), path.c_str(), H5P_DEFAULT), at, "cannot open"));
+    return H5Iget_type(object.get()) == H5I_GROUP;
+}
+
 bool Group::hasAttribute(const std::string& name) const {
     return detail::hasAttribute(id_.get(), where_, name);
 }

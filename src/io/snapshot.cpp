@@ -23,6 +23,14 @@ std::string detect(const std::string& path) {
 
 }  // namespace
 
+std::vector<bool> Snapshot::centrals() const {
+    throw Error(info().path + ": has no groups, so none of its galaxies is known to be central");
+}
+
+ParticleRange Snapshot::groupStars(const Subhalo&) const {
+    throw Error(info().path + ": has no groups");
+}
+
 std::unique_ptr<Snapshot> Snapshot::open(const std::string& path, const std::string& format, int number) {
     const std::string chosen = format == "auto" ? detect(path) : format;
     if (chosen == "tng") return snapshots::openTng(path, number);

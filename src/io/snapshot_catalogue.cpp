@@ -109,6 +109,10 @@ const Catalogue::Table& Catalogue::table(std::size_t chunk) const {
         Column(g, "SubhaloFlag", 1, n);
         t.flag = g.dataset("SubhaloFlag").readAll<std::int64_t>();
     }
+    if (g.has("SubhaloSFR")) {
+        t.sfr.resize(n);
+        Column(g, "SubhaloSFR", 1, n, nonNegative).read(0, n, t.sfr.data());
+    }
     readStarts(t, chunks_.start(chunk), rows);
     table_ = std::move(t);
     return *table_;
@@ -193,6 +197,7 @@ Subhalo Catalogue::subhalo(std::int64_t id) const {
     s.velocity = vector(t.velocity);
     s.halfMassRadius = value(t.halfMassRadius);
     s.stellarMass = value(t.mass);
+    s.sfr = value(t.sfr);
     s.cosmological = t.flag.empty() || t.flag[row] != 0;
     return s;
 }

@@ -24,6 +24,7 @@ public:
 
     std::int64_t size() const { return chunks_.total(); }
     bool rebuilt() const { return offsets_.empty(); }  // no offsets file
+    std::size_t files() const { return chunks_.count(); }
     Subhalo subhalo(std::int64_t id) const;
 
 private:
@@ -34,6 +35,7 @@ private:
         std::vector<std::int64_t> length, start;   // [rows][6]
         std::vector<double> position, velocity;    // [rows][3], empty where absent
         std::vector<double> halfMassRadius, mass;  // [rows] of the stars
+        std::vector<double> sfr;                   // [rows]
         std::vector<std::int64_t> flag;            // [rows]
     };
     const Table& table(std::size_t chunk) const;

@@ -7,6 +7,7 @@
 #include "io/snapshot_chunks.hpp"
 #include "io/snapshot_column.hpp"
 #include "io/snapshot_formats.hpp"
+#include "io/snapshot_groups.hpp"
 #include "io/snapshot_layout.hpp"
 #include "io/snapshot_particles.hpp"
 #include "tessera/core/error.hpp"
@@ -75,6 +76,7 @@ public:
         stars_ = chunks[0];
         gas_ = chunks[1];
         catalogue_.emplace(layout_, header_, numStars, numGas);
+        groups_.emplace(layout_, catalogue_->files(), numStars, catalogue_->size());
         info.numSubhalos = catalogue_->size();
         if (catalogue_->rebuilt())
             info.notes.push_back("no offsets file: the subhalos' particles are found from the group catalogue");
@@ -93,6 +95,8 @@ public:
         std::iota(ids.begin(), ids.end(), 0);
         return ids;
     }
+    std::vector<bool> centrals() const override { return groups_->centrals(); }
+    ParticleRange groupStars(const Subhalo& s) const override { return groups_->starsAround(s.stars); }
     Stars readStars(ParticleRange r) const override { return reader_->readStars(pieces(stars_, r, "stars")); }
     Gas readGas(ParticleRange r) const override { return reader_->readGas(pieces(gas_, r, "gas cells")); }
 
@@ -120,6 +124,7 @@ private:
     Header header_;
     Chunks stars_, gas_;
     std::optional<Catalogue> catalogue_;
+    std::optional<Groups> groups_;
     std::optional<ParticleReader> reader_;
 };
 

@@ -36,13 +36,13 @@ FoundParts findParts(const std::string& output);
 
 // Removes the parts in the directory but those named, then the directory if nothing is left in it.
 void removeParts(const std::string& output, const std::vector<std::string>& except = {});
-// Removes what processes that were killed left under temporary names: in the directory, which must be the caller's alone,
-// and beside it those of `output` and of the other files named, where no process of that id is running here.
+// Removes what processes that were killed left under temporary names: in the directory, and beside it those of `output`
+// and of the other files named. To be called by the one process that may write them.
 void removeTemporaryFiles(const std::string& output, const std::vector<std::string>& others = {});
 
 // Writes the parts of one rank. A part is closed when a galaxy ends that many seconds after the part's begin
 // (output.checkpoint), or after every galaxy (layout galaxies, whose parts are called <subhalo>.hdf5). What is closed
-// so is on disk. After an error of writing, the part that was open is gone and nothing more is written.
+// so is on disk. After an error of writing, the writer has abandon()ed.
 class PartsWriter {
 public:
     PartsWriter(const std::string& output, const CubeFileHeader&, const OutputConfig&, int rank);
@@ -53,6 +53,8 @@ public:
     // At the end of the work: closes the part that is open. What was written of a galaxy that was not ended does not
     // count.
     void close();
+    // Drops the part that is open; nothing more is written.
+    void abandon() noexcept;
     // The part of each galaxy that was ended, in their order, up to the last part that was closed.
     const std::vector<std::string>& partOfGalaxy() const { return partOfGalaxy_; }
 

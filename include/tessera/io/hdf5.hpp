@@ -95,6 +95,12 @@ public:
     // checks it; public for callers that allocate before they read.
     void checkPlausible() const;
 
+    // Names of the members of a dataset of compounds; of others none.
+    std::vector<std::string> members() const;
+    // One value a row as text, of compounds those of a member: numbers as the shortest text that reads back to the same,
+    // truth values as true and false. Error: of another rank or class.
+    std::vector<std::string> texts(const std::string& member = "") const;
+
     // Rows [first, first + count) of the first axis, whole in the other axes, converted to T. Reading a dataset of text
     // or compounds is an Error.
     template <class T>
@@ -137,7 +143,8 @@ private:
 
 class Group {
 public:
-    bool has(const std::string& path) const;  // group or dataset at this relative path
+    bool has(const std::string& path) const;      // group or dataset at this relative path
+    bool isGroup(const std::string& path) const;  // Error if absent
     bool hasAttribute(const std::string& name) const;
     Group group(const std::string& path) const;        // Error if absent
     Group createGroup(const std::string& path) const;  // intermediate groups too; opens an existing one

@@ -26,9 +26,15 @@ public:
 
     virtual const SnapshotInfo& info() const = 0;
     // Error where id is outside [0, numSubhalos) (a cutout whose header names a subhalo accepts only that id).
+    // Quick for ids in ascending order: of a catalogue in chunks the last used one is kept.
     virtual Subhalo subhalo(std::int64_t id) const = 0;
     // Ids of all galaxies in the file, in order: 0 ... numSubhalos-1, or the cutout's own one.
     virtual std::vector<std::int64_t> subhalos() const = 0;
+    // Of each subhalo whether it is the central one of its group. Error where the file knows no groups.
+    virtual std::vector<bool> centrals() const;
+    // Stars of the group that a subhalo with stars belongs to: of all its subhalos, and those bound to none; of a subhalo
+    // without stars none. Errors as above.
+    virtual ParticleRange groupStars(const Subhalo&) const;
     // Rows [first, first + count) across chunk files; wind removed and listed. Each value is checked to be finite,
     // masses and metallicities to be >= 0: Error names file, dataset and row.
     virtual Stars readStars(ParticleRange) const = 0;

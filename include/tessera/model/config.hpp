@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,11 +20,26 @@ struct SnapshotConfig {
     int number = -1;              // snapshot number of a tng base directory; -1: the only (or last) one there
 };
 
+// Both ends belong to it.
+struct Interval {
+    double min = -std::numeric_limits<double>::infinity();
+    double max = std::numeric_limits<double>::infinity();
+    bool contains(double x) const { return x >= min && x <= max; }
+};
+
 struct GalaxiesConfig {
-    std::vector<std::int64_t> subhalos;  // ids; empty: all with at least min_stars stars
-    std::uint64_t minStars = 100;        // with fewer, a subhalo is skipped and the catalogue says so
-    std::string particles = "subhalo";
-    std::optional<Vec3d> centre;  // in the file's own length unit
+    // Ids, of the file, or of the rows; none of them: all. At most one of the three is given.
+    std::vector<std::int64_t> subhalos;
+    std::string file;  // ids, one a line, or a table with a column subhalo
+    std::string rows;  // a table: a cube a row, with its own values of the configuration (docs/formats.md)
+    // Cuts on the catalogue. A galaxy outside is left out; a named one is skipped, and the output's catalogue says so.
+    std::uint64_t minStars = 100;            // star particles of the subhalo
+    std::optional<Interval> stellarMass;     // [Msun] current, of the subhalo's stars (SubhaloMassType[4])
+    std::optional<Interval> sfr;             // [Msun/yr] SubhaloSFR
+    std::optional<Interval> halfMassRadius;  // [kpc] physical, of the stars (SubhaloHalfmassRadType[4])
+    bool centrals = false;                   // only the first subhalo of each group (GroupFirstSub)
+    std::string particles = "subhalo";       // subhalo | group
+    std::optional<Vec3d> centre;             // in the file's own length unit
 };
 
 enum class Orientation { none, faceOn, edgeOn, euler, matrix, lineOfSight };
@@ -160,6 +176,9 @@ struct Config {
     OutputConfig output;
     Compat compat = Compat::none;
     ResourcesConfig resources;
+
+    // The JSON it was read from, overrides applied, defaults not: what more overrides can be applied to. No parameter.
+    std::string document;
 };
 
 // Reads a config file (JSON with comments), applies "key.path=value" overrides, checks every key, type and range.

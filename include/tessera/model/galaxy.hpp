@@ -30,11 +30,14 @@ struct SnapshotInfo {
 // What the catalogue says of one galaxy. Files of one galaxy leave the optionals empty.
 struct Subhalo {
     std::int64_t id = 0;
-    ParticleRange stars, gas;              // rows of the snapshot, wind included
+    ParticleRange stars, gas;  // rows of the snapshot, wind included
+    // Rows of its own stars, where `stars` are those of its whole group.
+    std::optional<ParticleRange> ownStars;
     std::optional<Vec3d> position;         // [kpc] physical, most bound particle
     std::optional<Vec3d> velocity;         // [km/s] peculiar, physical
     std::optional<double> halfMassRadius;  // [kpc] physical, of the stars
     std::optional<double> stellarMass;     // [Msun] current
+    std::optional<double> sfr;             // [Msun/yr] of its gas
     bool cosmological = true;              // SubhaloFlag
 };
 
@@ -42,6 +45,7 @@ struct Subhalo {
 struct GalaxyReport {
     std::int64_t subhalo = 0;
     int view = 0;
+    std::int64_t row = -1;  // of the table, in a run over its rows
     double redshift = 0;
     double luminosityDistanceMpc = 0, angularDistanceMpc = 0;
     double kpcPerArcsec = 0, spaxelArcsec = 0;
@@ -65,9 +69,10 @@ struct GalaxyCube {
     GalaxyReport report;
     WavelengthGrid wavelength;
     SpaxelGrid grid;
-    std::string unit;  // of flux
-    Cube flux;         // [ny][nx][nLambda]; NaN outside the aperture
-    Cube variance;     // empty where noise is off
+    std::string unit;    // of flux
+    std::string config;  // JSON of this cube's configuration where it is not the file's: of a run over rows
+    Cube flux;           // [ny][nx][nLambda]; NaN outside the aperture
+    Cube variance;       // empty where noise is off
     std::vector<Map> maps;
 };
 
