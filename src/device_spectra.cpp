@@ -34,6 +34,23 @@ std::vector<KernelRange> kernelRanges(const Psf& psf, std::ptrdiff_t firstPixel,
     return out;
 }
 
+// Tiles of a window: as wide as lets a multiprocessor's shared memory hold several blocks.
+std::vector<AccumulateTile> tilesOf(const KnotTable& table, const WavelengthGrid& window) {
+    constexpr std::size_t widest = 1024, narrowest = 32, sharedBytes = 40 << 10;
+    for (std::size_t most = widest;; most /= 2) {
+        std::vector<AccumulateTile> tiles;
+        std::size_t bytes = 0;
+        for (std::size_t j = 0; j < window.size; j += most) {
+            const std::size_t pixels = std::min(most, window.size - j);
+            const KnotRange knots = knotRange(table, window.window(std::ptrdiff_t(j), pixels));
+            tiles.push_back(
+                {std::uint32_t(j), std::uint32_t(pixels), std::uint32_t(knots.first), std::uint32_t(knots.count)});
+            bytes = std::max(bytes, accumulateSharedBytes(tiles.back().pixels, tiles.back().knots));
+        }
+        if (bytes <= sharedBytes || most == narrowest) return tiles;
+    }
+}
+
 class CubeMaker {
 public:
     CubeMaker(const Stream&, const DeviceTask&, const OrderedStars&, const KnotTable&, const WavelengthGrid&);
@@ -126,21 +143,14 @@ std::size_t CubeMaker::blockPixels() const {
 }
 
 void CubeMaker::sumStars(std::size_t first, std::size_t count) {
-    // As many pixels as shared memory holds several of; their knots are summed a thread each.
-    constexpr std::size_t coarsePixels = 1024, finePixels = 512;
     const WavelengthGrid window = grid_.window(std::ptrdiff_t(first) - std::ptrdiff_t(optics_.wings()), count);
     std::vector<double> edge(count + 1);
     for (std::size_t j = 0; j <= count; ++j) edge[j] = window.edge(double(j));
+    const std::vector<AccumulateTile> tiles = tilesOf(table_, window);
     AccumulateArgs a;
-    std::vector<AccumulateTile> tiles;
-    const std::size_t most = table_.fine ? finePixels : coarsePixels;
-    for (std::size_t j = 0; j < count; j += most) {
-        const std::size_t pixels = std::min(most, count - j);
-        const KnotRange knots = knotRange(table_, window.window(std::ptrdiff_t(j), pixels));
-        tiles.push_back(
-            {std::uint32_t(j), std::uint32_t(pixels), std::uint32_t(knots.first), std::uint32_t(knots.count)});
-        a.mostPixels = std::max(a.mostPixels, tiles.back().pixels);
-        a.mostKnots = std::max(a.mostKnots, tiles.back().knots);
+    for (const AccumulateTile& t : tiles) {
+        a.mostPixels = std::max(a.mostPixels, t.pixels);
+        a.mostKnots = std::max(a.mostKnots, t.knots);
     }
     const auto dEdge = upload(s_, edge);
     const auto dTiles = upload(s_, tiles);
