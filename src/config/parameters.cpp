@@ -301,8 +301,7 @@ Section resourcesSection() {
     s.parameters = {
         choice("backend", &S::backend, backendNames,
                "on a GPU (cuda), with its kernels on the CPU to check them (simt, slow), or cpu; auto takes a GPU "
-               "where the build "
-               "has CUDA and one is found"),
+               "where the build has CUDA and one is found"),
         integer("threads", &S::threads, {0, 4096}, "", "per rank; 0: all that OpenMP offers"),
         integer("memory_per_rank", &S::memoryPerRank, {0, 1e18}, "byte",
                 "0: half of the node's memory, shared by its ranks"),
