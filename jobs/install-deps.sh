@@ -14,7 +14,7 @@ PACKAGES=(
   # MPI, parallel HDF5
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools libdeflate-dev
   # libraries
-  libboost-program-options-dev libfftw3-dev libopenblas-openmp-dev libcfitsio-dev nlohmann-json3-dev libspdlog-dev
+  libboost-program-options-dev libboost-context-dev libfftw3-dev libopenblas-openmp-dev libcfitsio-dev nlohmann-json3-dev libspdlog-dev
   libfmt-dev libeigen3-dev librandom123-dev libssl-dev
   # tests and benchmarks
   catch2 fitsverify libbenchmark-dev

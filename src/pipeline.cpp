@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "device_observer.hpp"
 #include "make_cube.hpp"
 #include "team.hpp"
 #include "tessera/core/timing.hpp"
@@ -93,6 +94,7 @@ struct Observer::State {
     BinnedStars binned;  // memory
     std::mutex spareMutex;
     std::vector<Buffer<float>> spare;  // memory of cubes
+    std::unique_ptr<DeviceObserver> device;
 
     bool rubix() const { return config.compat == Compat::rubix; }
     View& viewAt(double redshift);
@@ -151,7 +153,17 @@ Cube Observer::State::cubeOf(const View& v) {
 
 Observer::Observer(Host exec, const Config& c, const SspLibrary& library, const Cosmology& cosmology,
                    const InstrumentTables& tables)
-    : state_(new State{exec, c, library, cosmology, tables, {}, {}, {}, {}, {}}) {}
+    : state_(new State{exec,
+                       c,
+                       library,
+                       cosmology,
+                       tables,
+                       {},
+                       {},
+                       {},
+                       {},
+                       {},
+                       makeDeviceObserver(c.resources.backend, nodeRank())}) {}
 Observer::~Observer() = default;
 
 void Observer::recycle(GalaxyCube&& cube) {
@@ -187,9 +199,16 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     g.grid = v.grid;
     g.unit = v.plan.fluxUnit + " Angstrom-1";
 
+    // Ranks that share a galaxy do so on the CPU.
+    DeviceObserver* const device = team.alone() ? state_->device.get() : nullptr;
+    SumFrame deviceSums;
+    if (device) {
+        device->load(stars);
+        deviceSums = [&](const auto&... a) { return device->frameSums(a...); };
+    }
     const GalaxyFrame f = timed("frame", [&] {
         try {
-            return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather());
+            return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather(), deviceSums);
         } catch (const Error& e) {
             throw Unobservable(e.what(), e.where());
         }
@@ -200,14 +219,39 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
 
     const SpaxelGrid padded = v.grid.padded(optics.pad());
     const Doppler doppler = state_->rubix() ? Doppler::exponential : c.spectra.doppler;
-    Projected projected = timed("project", [&] { return project(exec, stars, f, input.boxSize, padded, doppler); });
-    if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
-    if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad())))
-        throw EmptyField(
+    const auto emptyField = [&] {
+        return EmptyField(
             fmt::format("subhalo {}: none of its {} stars lies in the field of view ({} arcsec = {:.3g} kpc at "
                         "redshift {})",
                         input.subhalo.id, g.report.nStars, c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec,
                         view.redshift));
+    };
+    const auto finished = [&] {
+        g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        return std::move(g);
+    };
+    if (device) {
+        const auto tableOf = [&](float low, float high) -> const KnotTable& {
+            return state_->knotsOf(v, tableKeyOf(low, high, 0));
+        };
+        const DeviceTask task{f,
+                              input.boxSize,
+                              v.plan,
+                              v.grid,
+                              doppler,
+                              view.redshift,
+                              state_->library,
+                              tableOf,
+                              [&] { return state_->cubeOf(v); },
+                              c.noise ? &*c.noise : nullptr,
+                              noise};
+        if (!device->observe(task, g)) throw emptyField();
+        return finished();
+    }
+
+    Projected projected = timed("project", [&] { return project(exec, stars, f, input.boxSize, padded, doppler); });
+    if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
+    if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad()))) throw emptyField();
 
     team.combineShifts(projected);
     const std::uint64_t inside = team.total(projected.inside);
@@ -264,8 +308,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         config.seed = noise.seed;
         addNoise(exec, config, g.wavelength, g.grid, input.subhalo.id, noise.view, g.flux, g.variance);
     }
-    g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return g;
+    return finished();
 }
 
 GalaxyCube observe(Host exec, const Stars& stars, const GalaxyInput& input, const Config& c, std::size_t view,

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "deal.hpp"
+#include "device_observer.hpp"
 #include "observers.hpp"
 #include "progress.hpp"
 #include "run_galaxy.hpp"
@@ -143,6 +144,7 @@ ExitCode run(const Config& config, const RunOptions& options) {
         return ExitCode::ok;
     }
 
+    requireDevice(plan.config.resources.backend, nodeRank());
     RunOutput output(world, plan, options);
     if (output.complete()) {
         if (world.rank() == 0 && !options.quiet) fmt::print("{}", completeAlready(plan, output.failedInComplete()));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test: first the host preset with the Python tests, then the C++ tests
-# once more under the address and undefined behaviour sanitizers.
+# once more under the address and undefined behaviour sanitizers, then the GPU kernels on the CPU under the race detector.
 #
 #   tests/run.sh [--quick] [--no-install]
 #
@@ -40,5 +40,10 @@ if [ $quick = no ]; then
   export LSAN_OPTIONS="suppressions=$TOP/tests/lsan.supp:print_suppressions=0"
   export UBSAN_OPTIONS="print_stacktrace=1"
   ctest --preset asan -j2 -LE python || failed=1
+
+  say "GPU kernels under the race detector"
+  cmake --preset simt-tsan -DCMAKE_CXX_COMPILER_LAUNCHER="$(command -v ccache || true)"
+  cmake --build --preset simt-tsan
+  ctest --preset simt-tsan || failed=1
 fi
 exit $failed

@@ -127,11 +127,15 @@ TEST_CASE("malformed configurations") {
         {"cosmology misspelt", set("cosmology=Plank15"), 2, {"cosmology.name", "Plank15", "nearest: \"Planck15\""}},
         {"half a custom cosmology", set(R"(cosmology={"name": "custom", "h": 0.7})"), 2, {"cosmology.Om0", "missing"}},
         {"Om0 of a named cosmology", set(R"(cosmology={"name": "TNG", "Om0": 0.3})"), 2, {"cosmology.Om0", "custom"}},
+#ifndef TESSERA_HAS_CUDA
         {"a GPU that this build does not know",
          set("resources.backend=cuda"),
          2,
          {"resources.backend", "cuda", "not in this build"}},
+#endif
+#ifndef TESSERA_HAS_SIMT
         {"emulator that this build does not know", set("resources.backend=simt"), 2, {"resources.backend", "simt"}},
+#endif
         {"RUBIX with what it does not have",
          [](Workshop& w) {
              w.args = {"--set", "compat=rubix", "--set", "psf.kind=moffat"};

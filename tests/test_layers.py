@@ -15,8 +15,8 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parent.parent
 
 # A file includes only its own folder and what stands in an earlier row. Folders of one row do not know each other.
-LAYERS = (("core",), ("model",), ("config", "physics"), ("simd", "stages"), ("io", "comm"), ("pipeline", "mock"), ("cli",),
-          ("main",))
+LAYERS = (("core",), ("model",), ("config", "physics"), ("gpu",), ("kernels", "simd", "stages"), ("io", "comm"),
+          ("pipeline", "mock"), ("cli",), ("main",))
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The two exceptions: physics names the options of model/config; stages run the loops that simd/ compiles per machine.
 SIDEWAYS = {("stages", "simd")}
@@ -27,6 +27,8 @@ RULES = (  # (what is looked for, in code without comments and strings; where it
     (r"\bMPI_\w+|#\s*include\s*<mpi\.h>", r"src/comm/", "MPI belongs to src/comm"),
     (r"\bnccl\w+", r"src/comm/", "NCCL belongs to src/comm"),
     (r"\bH5[A-Z]{1,2}\w*|\bhid_t\b|#\s*include\s*<hdf5\.h>", r"(src|include/tessera)/io/", "HDF5 belongs to io/"),
+    (r"\bcuda[A-Z]\w*|\bcufft\w*|\b(thread|block)Idx\b|__global__", r"(src|include/tessera)/(gpu|kernels)/",
+     "CUDA belongs to gpu/ and kernels/"),
     (r"__CUDA\w*", r"include/tessera/core/hd\.hpp$", "__CUDA... is looked at by core/hd.hpp alone"),
     (r"(?<![\w.>])(std::)?(exit|quick_exit|_exit)\s*\(", r"$^", "nothing exits but main, by returning"),
 )
@@ -136,6 +138,10 @@ def self_test():
         ("src/stages/a.cpp", "/* fine */ H5Fopen(name);", "HDF5 belongs"),
         ("src/mock/a.cpp", "hid_t id;", "HDF5 belongs"),
         ("include/tessera/core/a.hpp", "#ifdef __CUDACC__", "core/hd.hpp alone"),
+        ("src/stages/a.cpp", "cudaMalloc(p, n);", "CUDA belongs"),
+        ("src/pipeline.cpp", "int i = threadIdx.x;", "CUDA belongs"),
+        ("src/kernels/a.cu", '#include "tessera/stages.hpp"', "may not include"),
+        ("include/tessera/gpu/a.hpp", '#include "kernels/b.hpp"', "only public headers"),
         ("src/cli/a.cpp", "if (x) std::exit(1);", "nothing exits"),
         ("src/cli/a.cpp", "{ exit (1); }", "nothing exits"),
         ("include/tessera/physics/a.hpp", "void f(const Stars& s);", "function of values"),
@@ -148,6 +154,8 @@ def self_test():
         ("src/comm/comm.cpp", "MPI_Init(); std::_Exit(code);"),
         ("include/tessera/core/hd.hpp", "#ifdef __CUDACC__"),
         ("include/tessera/physics/a.hpp", '#include "tessera/model/config.hpp"\n/* of Stars */ double f(double x);'),
+        ("src/kernels/a.cu", '#include "tessera/gpu/launch.hpp"\n#include "tessera/physics/ssp.hpp"\nint i = threadIdx.x;'),
+        ("src/pipeline_gpu.cpp", '#include "kernels/project.hpp"\n#include "tessera/stages.hpp"'),
         ("src/cli/a.cpp", '#include "tessera/pipeline.hpp"\n#include "tessera/io/fits.hpp"\nsession.exit();'),
         ("src/stages/a.cpp", '#include "simd/kernels.hpp"'),
     )

@@ -119,9 +119,15 @@ TEST_CASE("rotation and spaxels are RUBIX's", "[rubix]") {
 }
 
 TEST_CASE("cubes are RUBIX's", "[rubix]") {
+#ifdef TESSERA_HAS_SIMT
+    const Backend backend = GENERATE(Backend::cpu, Backend::simt);
+#else
+    const Backend backend = Backend::cpu;
+#endif
     const SspLibrary l = library();
     const Reference r;
     Config c = configuration();
+    c.resources.backend = backend;
     const GalaxyInput input{};
     const auto cube = [&] { return observe(Host{}, r.stars, input, c, 0, l, planck15()).flux; };
 

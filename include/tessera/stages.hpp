@@ -11,8 +11,10 @@
 //   addNoise(...)
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -29,6 +31,8 @@
 #include "tessera/model/ssp.hpp"
 #include "tessera/model/star_record.hpp"
 #include "tessera/physics/cosmology.hpp"
+#include "tessera/physics/maps.hpp"
+#include "tessera/physics/orient.hpp"
 
 namespace tessera {
 
@@ -42,8 +46,10 @@ struct GalaxyFrame {
 };
 // Systemic velocity by the view's mode (subhalo: the catalogue's, else the mass-weighted mean of all stars), then the
 // rotation. Sums run in a fixed order: the same for any number of threads, and of processes that share the stars.
+// sums: from a device that has the stars; else taken here.
+using SumFrame = std::function<FrameSums(const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity)>;
 GalaxyFrame frame(Host, const Stars&, const Subhalo&, const Vec3d& centre, double boxSize, const ViewConfig&,
-                  const Gather& = {});
+                  const Gather& = {}, const SumFrame& sums = {});
 
 // ---- projection ----
 struct Projected {
@@ -91,6 +97,12 @@ struct KnotTable {
 // and knots relative to the template's mean; h keeps that below accuracy / 2.
 KnotTable knots(const SspLibrary&, double redshift, const std::string& medium, const WavelengthGrid& window,
                 float shiftMin, float shiftMax, double accuracy);
+
+// Of the table's knots those that a window needs under every shift.
+struct KnotRange {
+    std::size_t first, count;
+};
+KnotRange knotRange(const KnotTable&, const WavelengthGrid& window);
 
 // ---- coefficients ----
 struct Lsf;
@@ -245,23 +257,34 @@ void convolve(Host, const Optics&, const LitBlock&, std::span<const std::uint8_t
               Cube& out, std::span<double> bandFlux);
 
 // ---- maps, noise ----
-// Sums over the stars of each spaxel, before the PSF; NaN where a mean has no weight. mask: spaxels inside the aperture.
-struct SpaxelSums {
-    std::uint64_t stars = 0, clampedAge = 0, clampedMetallicity = 0;  // clamped: outside the library's grid
-    double mass = 0;                                                  // [Msun]
-    double light = 0;                                                 // [Lsun] in the band
-    double clampedMass = 0;                                           // [Msun] of stars clamped in either
-    SpaxelSums& operator+=(const SpaxelSums&);
-};
+// Of the stars of each spaxel, before the PSF; NaN where a mean has no weight. mask: spaxels inside the aperture.
 struct MapResult {
     std::vector<Map> maps;
     std::vector<SpaxelSums> sums;  // [n n]; zero outside the mask
     SpaxelSums total() const;
 };
+// Light in the band of the table's templates, for bandLight() of physics/maps.hpp.
+struct BandLightTable {
+    BandLight axes;
+    std::vector<float> light;
+};
+BandLightTable bandLightTable(Host, const KnotTable&, const WavelengthGrid&, double redshift);
+LibraryLimits limitsOf(const KnotTable&);
+// sums: of the field's spaxels; zero outside the mask.
+MapResult mapsOfSums(std::vector<SpaxelSums> sums, std::size_t n, std::span<const std::uint8_t> mask);
 // The stars are binned on the padded grid; the maps and the mask cover the field without its padding.
 MapResult maps(Host, const BinnedStars&, const KnotTable&, Doppler, double redshift, const WavelengthGrid&,
                std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask);
 
+// electronsPerFlux() of every pixel; 0 without exposures.
+std::vector<double> electronsPerPixel(const NoiseConfig&, const WavelengthGrid&);
+// f_ref of physics/noise.hpp from the spaxels' mean flux densities: the median of the bright ones; and the spaxels that it is
+// the mean of: the middle one twice, or the two in the middle.
+struct ReferenceFlux {
+    double value = 0;  // 0: no spaxel is bright
+    std::array<std::size_t, 2> spaxels{};
+};
+ReferenceFlux referenceFlux(const std::vector<double>& means);
 // Adds noise to flux and fills variance; NaN spaxels stay NaN. Definitions: physics/noise.hpp.
 void addNoise(Host, const NoiseConfig&, const WavelengthGrid&, const SpaxelGrid&, std::int64_t galaxy,
               std::uint32_t view, Cube& flux, Cube& variance);

@@ -221,10 +221,21 @@ void startAlone() {
 
 }  // namespace
 
+namespace {
+int rankOnNode = 0;
+}
+int nodeRank() noexcept {
+    return rankOnNode;
+}
+
 MpiSession::MpiSession(int& argc, char**& argv) {
     if (!launched()) startAlone();
     int provided = 0;
     check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+    MPI_Comm node = MPI_COMM_NULL;
+    check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
+    check(MPI_Comm_rank(node, &rankOnNode), "MPI_Comm_rank");
+    check(MPI_Comm_free(&node), "MPI_Comm_free");
 }
 
 MpiSession::~MpiSession() {

@@ -147,6 +147,20 @@ void checkCompat(const Config& c) {
     if (c.lsf && !(c.lsf->fwhm || c.lsf->sigma)) refuse("lsf", "allowed: a constant fwhm or sigma, or null");
 }
 
+void checkBackend(Backend backend) {
+    bool simt = false, cuda = false;
+#ifdef TESSERA_HAS_SIMT
+    simt = true;
+#endif
+#ifdef TESSERA_HAS_CUDA
+    cuda = true;
+#endif
+    if ((backend != Backend::simt || simt) && (backend != Backend::cuda || cuda)) return;
+    throw NotCompiled(fmt::format(
+        "resources.backend: \"{}\" is not in this build (compiled without it); allowed: \"auto\", \"cpu\"{}{}",
+        backend == Backend::cuda ? "cuda" : "simt", simt ? ", \"simt\"" : "", cuda ? ", \"cuda\"" : ""));
+}
+
 }  // namespace
 
 void checkTogether(const Config& config, const json& given) {
@@ -163,11 +177,7 @@ void checkTogether(const Config& config, const json& given) {
     if (config.galaxies.centre && config.galaxies.subhalos.size() > 1)
         throw ConfigError(fmt::format("galaxies.centre: one centre for {} subhalos; allowed: with one galaxy",
                                       config.galaxies.subhalos.size()));
-    if (config.resources.backend == Backend::simt || config.resources.backend == Backend::cuda)
-        throw ConfigError(
-            fmt::format("resources.backend: \"{}\" is not in this build (compiled without it); allowed: "
-                        "\"auto\", \"cpu\"",
-                        config.resources.backend == Backend::cuda ? "cuda" : "simt"));
+    checkBackend(config.resources.backend);
     if (config.compat == Compat::rubix) checkCompat(config);
 }
 

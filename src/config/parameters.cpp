@@ -299,7 +299,9 @@ Section resourcesSection() {
     using S = ResourcesConfig;
     Section s = ofMember("resources", "What the computation may use.", &Config::resources);
     s.parameters = {
-        choice("backend", &S::backend, backendNames, "where it runs; auto takes the fastest that this build has"),
+        choice("backend", &S::backend, backendNames,
+               "on a GPU (cuda), with its kernels on the CPU to check them (simt, slow), or cpu; auto takes a GPU "
+               "where the build has CUDA and one is found"),
         integer("threads", &S::threads, {0, 4096}, "", "per rank; 0: all that OpenMP offers"),
         integer("memory_per_rank", &S::memoryPerRank, {0, 1e18}, "byte",
                 "0: half of the node's memory, shared by its ranks"),

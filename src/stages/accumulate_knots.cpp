@@ -10,18 +10,6 @@
 
 namespace tessera {
 
-KnotRange knotsOf(const KnotTable& table, const WavelengthGrid& window) {
-    const auto& x = table.position;
-    const double margin = nodesBeyond * table.nodeStep,
-                 left = window.edge(0) * std::exp(-double(table.shiftMax) - margin),
-                 right = window.edge(double(window.size)) * std::exp(margin - double(table.shiftMin));
-    std::size_t first = std::size_t(std::upper_bound(x.begin(), x.end(), left) - x.begin());
-    first = first > 0 ? first - 1 : 0;
-    const std::size_t last =
-        std::min(std::size_t(std::lower_bound(x.begin(), x.end(), right) - x.begin()), x.size() - 1);
-    return {first, last - first + 1};
-}
-
 simd::SpectrumArgs spectrumArgs(const KnotTable& table, const KnotRange& knots, const WavelengthGrid& window,
                                 const std::vector<double>& edges, double scale) {
     simd::SpectrumArgs a{};
@@ -54,7 +42,7 @@ KnotWay::KnotWay(Host exec, const BinnedStars& stars, const KnotTable& table)
 void KnotWay::sum(Host exec, const WavelengthGrid& window, double scale, float* out, std::size_t stride) const {
     const std::size_t nSpaxels = stars_.start.size() - 1;
     const std::vector<double> edges = edgesOf(window);
-    const KnotRange knots = knotsOf(table_, window);
+    const KnotRange knots = knotRange(table_, window);
     const simd::SpectrumArgs common = spectrumArgs(table_, knots, window, edges, scale);
     const auto& kernels = simd::kernels();
     const std::size_t templates = table_.templates(), sumStride = (knots.count + 15) / 16 * 16;

@@ -12,12 +12,6 @@ inline std::size_t paddedNodes(const DenseRange& r) {
     return (std::size_t(r.nodes) + 15) / 16 * 16;
 }
 
-// Of the table's knots those that a window needs under every shift.
-struct KnotRange {
-    std::size_t first, count;
-};
-KnotRange knotsOf(const KnotTable&, const WavelengthGrid& window);
-
 std::vector<double> edgesOf(const WavelengthGrid&);
 // Without stars, output and scratch.
 simd::SpectrumArgs spectrumArgs(const KnotTable&, const KnotRange&, const WavelengthGrid& window,

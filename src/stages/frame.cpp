@@ -23,31 +23,27 @@ struct Selection {
     double boxSize;
     const Gather& gather;
     std::vector<std::size_t> blocks;
+    const SumFrame& device;
 
     Vec3d relative(std::size_t i) const { return nearestImage(stars.position[i] - centre, boxSize); }
     template <class T, class Term>
     T sum(Term term) const {
         return sumBlocks<T>(exec, blocks, gather, term);
     }
-};
-
-struct WeightedVelocity {
-    double mass = 0;
-    Vec3d momentum;
-    WeightedVelocity& operator+=(const WeightedVelocity& o) {
-        mass += o.mass;
-        momentum += o.momentum;
-        return *this;
+    // radius 0: of all stars
+    FrameSums frameSumsWithin(double radius, const Vec3d& velocity) const {
+        if (device) return device(centre, boxSize, radius, velocity);
+        return sum<FrameSums>([&](std::size_t i) {
+            const Vec3d x = relative(i);
+            if (radius > 0 && dot(x, x) > sq(radius)) return FrameSums{};
+            return frameSums(stars.mass[i], x, stars.velocity[i].to<double>(), velocity);
+        });
     }
 };
 
 // Mass-weighted mean velocity of the stars within the radius (0: all).
 Vec3d meanVelocity(const Selection& s, double radius) {
-    const auto total = s.sum<WeightedVelocity>([&](std::size_t i) {
-        if (radius > 0 && norm(s.relative(i)) > radius) return WeightedVelocity{};
-        const double m = s.stars.mass[i];
-        return WeightedVelocity{m, s.stars.velocity[i].to<double>() * m};
-    });
+    const FrameSums total = s.frameSumsWithin(radius, {});
     if (!(total.mass > 0))
         throw Error("systemic velocity: no stars with mass within " + std::to_string(radius) +
                     " kpc of the galaxy's centre (view.systemic_radius)");
@@ -149,23 +145,8 @@ double halfMassRadius(const Selection& s) {
     return high;
 }
 
-struct Moments {
-    Vec3d spin;
-    Symmetric3<double> second;
-    Moments& operator+=(const Moments& o) {
-        spin += o.spin;
-        second.xx += o.second.xx;
-        second.yy += o.second.yy;
-        second.zz += o.second.zz;
-        second.xy += o.second.xy;
-        second.xz += o.second.xz;
-        second.yz += o.second.yz;
-        return *this;
-    }
-};
-
 // Third axis: shortest axis of the mass distribution, turned to the side of the spin; first axis: the longest.
-Mat3d principalFrame(const Moments& m) {
+Mat3d principalFrame(const FrameSums& m) {
     Eigen::Matrix3d tensor;
     const auto& s = m.second;
     tensor << s.xx, s.xy, s.xz, s.xy, s.yy, s.yz, s.xz, s.yz, s.zz;
@@ -188,12 +169,7 @@ Mat3d galaxyAxes(const Selection& s, const Vec3d& velocity, const Subhalo& subha
     if (radius <= 0)
         radius =
             2 * (subhalo.halfMassRadius && *subhalo.halfMassRadius > 0 ? *subhalo.halfMassRadius : halfMassRadius(s));
-    const auto moments = s.sum<Moments>([&](std::size_t i) {
-        const Vec3d x = s.relative(i);
-        if (norm(x) > radius) return Moments{};
-        const double m = s.stars.mass[i];
-        return Moments{angularMomentum(m, x, s.stars.velocity[i].to<double>() - velocity), secondMoments(m, x)};
-    });
+    const FrameSums moments = s.frameSumsWithin(radius, velocity);
     if (!(norm(moments.spin) > 0))
         throw Error("orientation: the stars within " + std::to_string(radius) +
                     " kpc have no angular momentum; use orientation none, matrix or line_of_sight");
@@ -203,8 +179,8 @@ Mat3d galaxyAxes(const Selection& s, const Vec3d& velocity, const Subhalo& subha
 }  // namespace
 
 GalaxyFrame frame(Host exec, const Stars& stars, const Subhalo& subhalo, const Vec3d& centre, double boxSize,
-                  const ViewConfig& view, const Gather& gather) {
-    const Selection s{exec, stars, centre, boxSize, gather, rowBlocks(stars)};
+                  const ViewConfig& view, const Gather& gather, const SumFrame& device) {
+    const Selection s{exec, stars, centre, boxSize, gather, rowBlocks(stars), device};
     GalaxyFrame f;
     f.centre = centre;
     f.velocity = systemicVelocity(s, subhalo, view);

@@ -95,4 +95,16 @@ KnotTable knots(const SspLibrary& library, double redshift, const std::string& m
     return t;
 }
 
+KnotRange knotRange(const KnotTable& table, const WavelengthGrid& window) {
+    const auto& x = table.position;
+    const double margin = nodesBeyond * table.nodeStep,
+                 left = window.edge(0) * std::exp(-double(table.shiftMax) - margin),
+                 right = window.edge(double(window.size)) * std::exp(margin - double(table.shiftMin));
+    std::size_t first = std::size_t(std::upper_bound(x.begin(), x.end(), left) - x.begin());
+    first = first > 0 ? first - 1 : 0;
+    const std::size_t last =
+        std::min(std::size_t(std::lower_bound(x.begin(), x.end(), right) - x.begin()), x.size() - 1);
+    return {first, last - first + 1};
+}
+
 }  // namespace tessera

@@ -12,7 +12,7 @@
 
 namespace tessera {
 
-ReferenceFlux referenceFlux(Host exec, const Cube& flux) {
+std::vector<double> spaxelMeans(Host exec, const Cube& flux) {
     std::vector<double> mean(flux.spaxels(), 0);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t s = 0; s < flux.spaxels(); ++s) {
@@ -33,6 +33,15 @@ ReferenceFlux referenceFlux(Host exec, const Cube& flux) {
         const std::uint32_t count = std::accumulate(counts, counts + lanes, 0U);
         if (count > 0) mean[s] = sum / double(count);
     }
+    return mean;
+}
+
+simd::NormalsKey normalsKey(std::uint64_t seed, std::int64_t galaxy, std::uint32_t view) {
+    return {view, std::uint32_t(std::uint64_t(galaxy) >> 32), std::uint32_t(seed),
+            std::uint32_t(galaxy) ^ std::uint32_t(seed >> 32)};
+}
+
+ReferenceFlux referenceFlux(const std::vector<double>& mean) {
     const double faint = 0.01 * *std::max_element(mean.begin(), mean.end());
     std::vector<std::size_t> bright;
     for (std::size_t s = 0; s < mean.size(); ++s)
@@ -47,7 +56,7 @@ ReferenceFlux referenceFlux(Host exec, const Cube& flux) {
     return {0.5 * (mean[*middle] + mean[below]), {below, *middle}};
 }
 
-std::vector<double> electronsPerFlux(const NoiseConfig& c, const WavelengthGrid& grid) {
+std::vector<double> electronsPerPixel(const NoiseConfig& c, const WavelengthGrid& grid) {
     std::vector<double> gain(grid.size, 0);
     if (c.exposureTime)
         for (std::size_t j = 0; j < grid.size; ++j)
@@ -55,17 +64,12 @@ std::vector<double> electronsPerFlux(const NoiseConfig& c, const WavelengthGrid&
     return gain;
 }
 
-simd::NormalsKey normalsKey(std::uint64_t seed, std::int64_t galaxy, std::uint32_t view) {
-    return {view, std::uint32_t(std::uint64_t(galaxy) >> 32), std::uint32_t(seed),
-            std::uint32_t(galaxy) ^ std::uint32_t(seed >> 32)};
-}
-
 void addNoise(Host exec, const NoiseConfig& c, const WavelengthGrid& grid, const SpaxelGrid& spaxels,
               std::int64_t galaxy, std::uint32_t view, Cube& flux, Cube& variance) {
     if (variance.data.size() != flux.data.size()) variance = Cube(flux.ny, flux.nx, flux.nLambda);
-    const double reference = c.signalToNoise ? referenceFlux(exec, flux).value : 0;
+    const double reference = c.signalToNoise ? referenceFlux(spaxelMeans(exec, flux)).value : 0;
     const double skyFlux = c.sky * sq(spaxels.spaxelArcsec);
-    const std::vector<double> gain = electronsPerFlux(c, grid);
+    const std::vector<double> gain = electronsPerPixel(c, grid);
     const simd::NormalsKey key = normalsKey(c.seed, galaxy, view);
     const auto addTo = [&](std::size_t s, auto varianceOf) {
         float *f = flux.spectrum(s), *v = variance.spectrum(s);

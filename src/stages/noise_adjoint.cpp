@@ -17,9 +17,9 @@ Cube noiseAdjoint(Host exec, const NoiseConfig& c, const WavelengthGrid& grid, c
     expects(noisyBar.data.size() == flux.data.size() &&
                 (varianceBar == nullptr || varianceBar->data.size() == flux.data.size()),
             "cotangents of the cube's shape");
-    const ReferenceFlux reference = c.signalToNoise ? referenceFlux(exec, flux) : ReferenceFlux{};
+    const ReferenceFlux reference = c.signalToNoise ? referenceFlux(spaxelMeans(exec, flux)) : ReferenceFlux{};
     const double skyFlux = c.sky * sq(spaxels.spaxelArcsec);
-    const std::vector<double> gain = electronsPerFlux(c, grid);
+    const std::vector<double> gain = electronsPerPixel(c, grid);
     const simd::NormalsKey key = normalsKey(c.seed, galaxy, view);
 
     Cube bar(flux.ny, flux.nx, pixels);

@@ -71,7 +71,7 @@ void SpectraDerivative::adjoint(Host exec, const WavelengthGrid& window, double 
         return;
     }
     const std::vector<double> edges = edgesOf(window);
-    const KnotRange knots = knotsOf(table_, window);
+    const KnotRange knots = knotRange(table_, window);
     const simd::SpectrumArgs args = spectrumArgs(table_, knots, window, edges, scale);
     const std::size_t nSpaxels = stars_.start.size() - 1;
 #pragma omp parallel num_threads(threadsOf(exec))
@@ -99,7 +99,7 @@ void SpectraDerivative::adjoint(Host exec, const WavelengthGrid& window, double 
 void SpectraDerivative::tangent(Host exec, const WavelengthGrid& window, double scale, const StarRecordBar* dot,
                                 float* out, std::size_t stride) const {
     const std::vector<double> edges = edgesOf(window);
-    const KnotRange knots = knotsOf(table_, window);
+    const KnotRange knots = knotRange(table_, window);
     const simd::SpectrumArgs common = spectrumArgs(table_, knots, window, edges, scale);
     const std::size_t nSpaxels = stars_.start.size() - 1;
 #pragma omp parallel num_threads(threadsOf(exec))

@@ -75,6 +75,9 @@ public:
     MpiSession& operator=(const MpiSession&) = delete;
 };
 
+// Rank of this process among those on its machine; 0 without an MpiSession.
+int nodeRank() noexcept;
+
 // "Open MPI v4.1.4 ..." of the library in use.
 std::string mpiLibraryVersion();
 

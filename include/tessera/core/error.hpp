@@ -42,8 +42,17 @@ private:
 // A wrong command line or configuration: found before any particle is read; exit code 2.
 class ConfigError : public Error {
 public:
-    using Error::Error;
+    // Not inherited: nvcc 13.0 breaks on inherited default arguments.
+    explicit ConfigError(const std::string& what, SourceLocation where = SourceLocation::current())
+        : Error(what, where) {}
     ExitCode exitCode() const noexcept override { return ExitCode::usage; }
+};
+
+// Something was asked for that this build was made without.
+class NotCompiled : public ConfigError {
+public:
+    explicit NotCompiled(const std::string& what, SourceLocation where = SourceLocation::current())
+        : ConfigError(what, where) {}
 };
 
 // Checks a promise of the caller in Release builds too.

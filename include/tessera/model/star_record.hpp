@@ -5,7 +5,7 @@
 
 namespace tessera {
 
-struct StarRecord {
+struct alignas(16) StarRecord {
     std::int32_t corner;   // SSP template iZ nAge + iAge of the lower corner
     float ageFraction;     // towards corner + 1
     float zFraction;       // towards corner + nAge

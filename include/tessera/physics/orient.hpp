@@ -175,10 +175,39 @@ TESSERA_HD Vec3<T> angularMomentum(T mass, const Vec3<T>& x, const Vec3<T>& v) {
 template <class T>
 struct Symmetric3 {
     T xx{}, yy{}, zz{}, xy{}, xz{}, yz{};
+
+    TESSERA_HD constexpr Symmetric3& operator+=(const Symmetric3& o) {
+        xx += o.xx;
+        yy += o.yy;
+        zz += o.zz;
+        xy += o.xy;
+        xz += o.xz;
+        yz += o.yz;
+        return *this;
+    }
 };
 template <class T>
 TESSERA_HD Symmetric3<T> secondMoments(T m, const Vec3<T>& x) {
     return {m * x.x * x.x, m * x.y * x.y, m * x.z * x.z, m * x.x * x.y, m * x.x * x.z, m * x.y * x.z};
+}
+
+// What the systemic velocity and the orientation are found from, summed over stars.
+struct FrameSums {
+    double mass = 0;       // [Msun]
+    Vec3d momentum, spin;  // of m v [Msun km/s]; of m x cross (v - velocity) [Msun kpc km/s]
+    Symmetric3<double> second;
+
+    TESSERA_HD FrameSums& operator+=(const FrameSums& o) {
+        mass += o.mass;
+        momentum += o.momentum;
+        spin += o.spin;
+        second += o.second;
+        return *this;
+    }
+};
+// Of one star at x [kpc] and v [km/s].
+TESSERA_HD inline FrameSums frameSums(double m, const Vec3d& x, const Vec3d& v, const Vec3d& velocity) {
+    return {m, v * m, angularMomentum(m, x, v - velocity), secondMoments(m, x)};
 }
 
 }  // namespace tessera

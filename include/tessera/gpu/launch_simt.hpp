@@ -1,0 +1,220 @@
+// launch.hpp on the CPU.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "tessera/core/error.hpp"
+#include "tessera/gpu/simt.hpp"
+
+#define TESSERA_GPU_BACKEND simtBackend
+
+namespace tessera::gpu {
+inline namespace simtBackend {
+
+inline constexpr const char* backendName = "simt";
+
+constexpr bool deviceFound() {
+    return true;
+}
+inline void chooseDevice(int) {}
+constexpr std::size_t freeMemory() {
+    return std::size_t(1) << 30;
+}
+
+// A grid that remembers where its launch was written.
+struct Grid {
+    dim3 size;
+    simt::Site site;
+    Grid(dim3 g, simt::Site s = simt::Site::current()) : size(g), site(s) {}
+    Grid(unsigned g, simt::Site s = simt::Site::current()) : size(g), site(s) {}
+    Grid(int g, simt::Site s = simt::Site::current()) : size(unsigned(g)), site(s) {}
+};
+
+namespace detail {
+
+// Runs all blocks; throws Error.
+void runGrid(const Grid&, dim3 block, std::size_t sharedBytes, void (*body)(void*), void* argument);
+
+// Device memory, readable inside a DeviceAccess only.
+void* allocateDevice(std::size_t bytes);
+void freeDevice(void*) noexcept;
+class DeviceAccess {
+public:
+    DeviceAccess();
+    ~DeviceAccess();
+    DeviceAccess(const DeviceAccess&) = delete;
+    DeviceAccess& operator=(const DeviceAccess&) = delete;
+};
+
+}  // namespace detail
+
+class Stream {
+public:
+    Stream() = default;
+    ~Stream();
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+
+    void synchronize() const;
+    void push(std::function<void()> work) const { queue_.push_back({std::move(work), false}); }
+    // Done even where work before it has failed.
+    void pushFree(void* deviceMemory) const {
+        queue_.push_back({[deviceMemory] { detail::freeDevice(deviceMemory); }, true});
+    }
+
+private:
+    struct Work {
+        std::function<void()> run;
+        bool always;
+    };
+    mutable std::deque<Work> queue_;
+};
+
+class Event {
+public:
+    void record(const Stream& s) {
+        state_ = std::make_shared<State>(State{&s, false});
+        s.push([state = state_] { state->done = true; });
+    }
+    void wait(const Stream& s) const {
+        if (!state_) return;
+        s.push([state = state_] {
+            if (!state->done) state->stream->synchronize();
+        });
+    }
+
+private:
+    struct State {
+        const Stream* stream;
+        bool done;
+    };
+    std::shared_ptr<State> state_;
+};
+
+template <class T>
+class DeviceBuffer;
+
+template <class T>
+class View {
+public:
+    View() = default;
+    template <class U>
+    requires std::is_same_v<const U, T> View(const View<U>& o) : data_(o.data()), size_(o.size()) {}
+
+    T& operator[](std::size_t i) const {
+        if (i >= size_) simt::failThread("reaches out of a view", i, size_);
+        return data_[i];
+    }
+    T* data() const { return data_; }
+    std::size_t size() const { return size_; }
+    View part(std::size_t first, std::size_t count) const {
+        expects(first <= size_ && count <= size_ - first, "a part inside the view");
+        return {data_ + first, count};
+    }
+
+private:
+    template <class>
+    friend class DeviceBuffer;
+    View(T* data, std::size_t size) : data_(data), size_(size) {}
+
+    T* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+template <class T>
+class DeviceBuffer {
+    static_assert(std::is_trivially_copyable_v<T>);
+
+public:
+    DeviceBuffer() = default;
+    DeviceBuffer(std::size_t n, const Stream& s) : size_(n), stream_(&s) {
+        if (n != 0) data_ = static_cast<T*>(detail::allocateDevice(n * sizeof(T)));
+    }
+    ~DeviceBuffer() {
+        if (data_) stream_->pushFree(data_);
+    }
+    DeviceBuffer(DeviceBuffer&& o) noexcept { swap(o); }
+    DeviceBuffer& operator=(DeviceBuffer&& o) noexcept {
+        swap(o);
+        return *this;
+    }
+
+    std::size_t size() const { return size_; }
+    const T* data() const { return data_; }
+    T* data() { return data_; }
+    View<T> view() { return {data_, size_}; }
+    View<const T> view() const { return {data_, size_}; }
+
+    void upload(const T* from) { copy(data_, from, size_); }
+    void upload(const T* from, std::size_t count) { copy(data_, from, checked(count)); }
+    void download(T* to) const { copy(to, data_, size_); }
+    void download(T* to, std::size_t first, std::size_t count) const {
+        expects(first <= size_ && count <= size_ - first, "a part of the buffer");
+        copy(to, data_ + first, count);
+    }
+    void zero() {
+        if (size_ != 0) stream_->push([p = data_, n = size_] { std::memset(static_cast<void*>(p), 0, n * sizeof(T)); });
+    }
+
+private:
+    void swap(DeviceBuffer& o) noexcept {
+        std::swap(data_, o.data_);
+        std::swap(size_, o.size_);
+        std::swap(stream_, o.stream_);
+    }
+    std::size_t checked(std::size_t count) const {
+        expects(count <= size_, "no more values than the buffer holds");
+        return count;
+    }
+    void copy(T* to, const T* from, std::size_t n) const {
+        if (n != 0) stream_->push([=] { std::memcpy(static_cast<void*>(to), from, n * sizeof(T)); });
+    }
+
+    T* data_ = nullptr;
+    std::size_t size_ = 0;
+    const Stream* stream_ = nullptr;
+};
+
+template <class T>
+class PinnedBuffer {
+public:
+    PinnedBuffer() = default;
+    explicit PinnedBuffer(std::size_t n) : data_(std::make_unique_for_overwrite<T[]>(n)), size_(n) {}
+    T* data() { return data_.get(); }
+    const T* data() const { return data_.get(); }
+    std::size_t size() const { return size_; }
+    T& operator[](std::size_t i) { return data_[i]; }
+
+private:
+    std::unique_ptr<T[]> data_;
+    std::size_t size_ = 0;
+};
+
+template <class... P, class... A>
+void launch(const Grid& grid, dim3 block, std::size_t sharedBytes, const Stream& stream, void (*kernel)(P...),
+            A&&... args) {
+    if (grid.size.x == 0 || grid.size.y == 0 || grid.size.z == 0) return;
+    static_assert((!std::is_pointer_v<std::remove_cvref_t<P>> && ...), "kernels take views, not pointers");
+    using Arguments = std::tuple<std::remove_cvref_t<P>...>;
+    struct Call {
+        void (*kernel)(P...);
+        Arguments arguments;
+    };
+    stream.push([=, call = Call{kernel, Arguments{std::forward<A>(args)...}}]() mutable {
+        const auto body = [](void* p) {
+            const Call& c = *static_cast<const Call*>(p);
+            std::apply(c.kernel, c.arguments);
+        };
+        detail::runGrid(grid, block, sharedBytes, body, &call);
+    });
+}
+
+}  // namespace simtBackend
+}  // namespace tessera::gpu

@@ -1,0 +1,48 @@
+// The GPU's part of an observation, from the stars to the cube: behind one interface for all backends. A build has one
+// implementation for each backend it was made with, from the same source (device_observer.cpp).
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "make_cube.hpp"
+#include "tessera/model/galaxy.hpp"
+#include "tessera/model/particles.hpp"
+#include "tessera/pipeline.hpp"
+#include "tessera/stages.hpp"
+
+namespace tessera {
+
+// One galaxy in one view.
+struct DeviceTask {
+    const GalaxyFrame& frame;
+    double boxSize = 0;
+    const CubePlan& plan;
+    SpaxelGrid field;  // without its padding
+    Doppler doppler = Doppler::relativistic;
+    double redshift = 0;
+    const SspLibrary& library;
+    std::function<const KnotTable&(float shiftMin, float shiftMax)> knots;
+    std::function<Cube()> newCube;
+    const NoiseConfig* noise = nullptr;  // none: nullptr
+    NoiseKey noiseKey;
+};
+
+class DeviceObserver {
+public:
+    virtual ~DeviceObserver() = default;
+    // The stars of the galaxy that the calls below are about, which must live as long.
+    virtual void load(const Stars&) = 0;
+    // Over those within the radius of the centre; 0: all.
+    virtual FrameSums frameSums(const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity) = 0;
+    // Flux, variance, maps, and of the report what is summed over the stars. false: no star lies in the field of view.
+    virtual bool observe(const DeviceTask&, GalaxyCube&) = 0;
+};
+
+// nullptr for cpu, and for auto where there is no device. nodeRank: of this process among those on its machine; they
+// take the devices in turns. Error: the backend is not compiled, or finds no device.
+std::unique_ptr<DeviceObserver> makeDeviceObserver(Backend, int nodeRank);
+// Throws that error now.
+void requireDevice(Backend, int nodeRank);
+
+}  // namespace tessera

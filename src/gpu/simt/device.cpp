@@ -1,0 +1,87 @@
+// Streams and device memory of the SIMT backend.
+#include <map>
+#include <new>
+
+#include "gpu/simt/scheduler.hpp"
+#ifdef TESSERA_SIMT_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace tessera::gpu {
+inline namespace simtBackend {
+namespace detail {
+
+namespace {
+
+constexpr std::align_val_t alignment{256};
+
+// All device memory that is allocated, and how many are at work on it.
+struct Device {
+    std::map<void*, std::size_t> memory;
+    int depth = 0;
+
+    void protect([[maybe_unused]] bool on) const {
+#ifdef TESSERA_SIMT_ASAN
+        for (const auto& [p, bytes] : memory)
+            on ? __asan_poison_memory_region(p, bytes) : __asan_unpoison_memory_region(p, bytes);
+#endif
+    }
+};
+Device& device() {
+    static Device d;
+    return d;
+}
+
+}  // namespace
+
+DeviceAccess::DeviceAccess() {
+    if (device().depth++ == 0) device().protect(false);
+}
+DeviceAccess::~DeviceAccess() {
+    if (--device().depth == 0) device().protect(true);
+}
+
+void* allocateDevice(std::size_t bytes) {
+    const DeviceAccess access;
+    void* p = ::operator new(bytes, alignment);
+    std::memset(p, 0xff, bytes);  // NaN
+    device().memory[p] = bytes;
+    return p;
+}
+
+void freeDevice(void* p) noexcept {
+    const DeviceAccess access;
+    device().memory.erase(p);
+    ::operator delete(p, alignment);
+}
+
+void runGrid(const Grid& grid, dim3 block, std::size_t sharedBytes, void (*body)(void*), void* argument) {
+    simt::Scheduler::global().run(grid, block, sharedBytes, body, argument);
+}
+
+}  // namespace detail
+
+void Stream::synchronize() const {
+    while (!queue_.empty()) {
+        const Work work = std::move(queue_.front());
+        queue_.pop_front();
+        try {
+            const detail::DeviceAccess access;
+            work.run();
+        } catch (...) {
+            std::erase_if(queue_, [](const Work& w) { return !w.always; });
+            throw;
+        }
+    }
+}
+
+Stream::~Stream() {
+    try {
+        synchronize();
+    } catch (...) {  // whoever wanted to know has asked before
+        synchronize();
+    }
+}
+
+}  // namespace simtBackend
+}  // namespace tessera::gpu

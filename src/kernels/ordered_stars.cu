@@ -1,0 +1,80 @@
+#include "kernels/ordered_stars.hpp"
+
+#include <bit>
+#include <limits>
+#include <string>
+
+#include "tessera/gpu/sort.hpp"
+
+namespace tessera::gpu {
+inline namespace TESSERA_GPU_BACKEND {
+
+OrderedStars orderStars(const Stream& s, const OrderPlan& p, const DeviceStars& stars,
+                        const DeviceBuffer<std::uint32_t>& spaxel, const DeviceBuffer<float>& shift) {
+    const std::size_t n = spaxel.size();
+    if (n >= std::numeric_limits<std::uint32_t>::max())
+        throw Error("a galaxy of " + std::to_string(n) + " stars on one device: at most 4294967294 are supported");
+    const auto lastBin = std::uint32_t((p.shiftMax - p.shiftMin) / p.shiftStep);
+    const int binBits = int(std::bit_width(lastBin));
+    DeviceBuffer<std::uint64_t> key(n, s);
+    DeviceBuffer<std::uint32_t> order(n, s);
+    orderKeys(s, {spaxel.view(), shift.view(), p.shiftMin, p.shiftStep, binBits, key.view(), order.view()});
+    // A key of ones stays behind all others: there is no spaxel of that number.
+    if (n > 0) sortPairs(s, key, order, binBits + int(std::bit_width(p.spaxels)));
+
+    OrderedStars o;
+    o.star = DeviceBuffer<StarRecord>(p.kept, s);
+    makeRecords(s, {order.view(), stars.age.view(), stars.metallicity.view(), stars.mass.view(), shift.view(),
+                    p.logAgeGyr, p.zAxis, p.rubix, o.star.view()});
+    const View<const std::uint64_t> keys = View<const std::uint64_t>(key.view()).part(0, p.kept);
+    DeviceBuffer<std::uint32_t> head(p.kept + 1, s), place(p.kept + 1, s);
+    markRuns(s, {keys, head.view()});
+    exclusiveSum(s, head, place);
+    std::uint32_t runs = 0;
+    place.download(&runs, p.kept, 1);
+    s.synchronize();
+
+    DeviceBuffer<std::uint32_t> first(runs + 1, s), spaxelRun(p.spaxels + 1, s);
+    o.run = DeviceBuffer<StarRun>(runs, s);
+    o.spaxelStar = DeviceBuffer<std::uint32_t>(p.spaxels + 1, s);
+    placeRuns(s, {head.view(), place.view(), first.view()});
+    describeRuns(s, {o.star.view(), first.view(), o.run.view()});
+    findSpaxels(s, {keys, first.view(), binBits, o.spaxelStar.view(), spaxelRun.view()});
+    o.firstOfRun.resize(runs + 1);
+    o.spaxelRun.resize(p.spaxels + 1);
+    first.download(o.firstOfRun.data());
+    spaxelRun.download(o.spaxelRun.data());
+    s.synchronize();
+    return o;
+}
+
+AccumulatePlan planAccumulate(std::span<const std::uint32_t> spaxelRun, std::span<const std::uint32_t> firstOfRun) {
+    // A run costs the placing of its kinks, about as much as so many stars.
+    constexpr std::uint32_t starsOfRun = 32, mostStars = 8192;
+    AccumulatePlan p;
+    for (std::size_t s = 0; s + 1 < spaxelRun.size(); ++s)
+        if (spaxelRun[s + 1] > spaxelRun[s]) p.lit.push_back(std::uint32_t(s));
+    p.rows = p.lit.size();
+    for (std::size_t k = 0; k < p.lit.size(); ++k) {
+        const std::uint32_t begin = spaxelRun[p.lit[k]], end = spaxelRun[p.lit[k] + 1];
+        PartList parts{std::uint32_t(k), std::uint32_t(p.rows), 0};
+        for (std::uint32_t r = begin; r < end;) {
+            const std::uint32_t first = r;
+            std::uint32_t cost = 0;
+            do {
+                cost += firstOfRun[r + 1] - firstOfRun[r] + starsOfRun;
+                ++r;
+            } while (r < end && cost < mostStars);
+            const bool ownRow = first == begin;
+            p.items.push_back({first, r - first, ownRow ? std::uint32_t(k) : std::uint32_t(p.rows)});
+            if (ownRow) continue;
+            ++p.rows;
+            ++parts.parts;
+        }
+        if (parts.parts > 0) p.parts.push_back(parts);
+    }
+    return p;
+}
+
+}  // namespace TESSERA_GPU_BACKEND
+}  // namespace tessera::gpu

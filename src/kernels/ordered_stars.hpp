@@ -1,0 +1,54 @@
+// The stars of a galaxy on the device, as read and as ordered.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/accumulate.hpp"
+#include "kernels/order.hpp"
+#include "tessera/core/hd.hpp"
+#include "tessera/gpu/launch.hpp"
+#include "tessera/model/star_record.hpp"
+
+namespace tessera::gpu {
+inline namespace TESSERA_GPU_BACKEND {
+
+struct DeviceStars {
+    DeviceBuffer<Vec3d> position;
+    DeviceBuffer<Vec3f> velocity;
+    DeviceBuffer<float> mass, age, metallicity;
+};
+
+// What the order depends on.
+struct OrderPlan {
+    std::size_t spaxels = 0, kept = 0;  // kept: stars that are not outsideField
+    float shiftMin = 0, shiftMax = 0;   // of the stars kept
+    float shiftStep = 1;                // of the bins
+    View<const double> logAgeGyr, zAxis;
+    bool rubix = false;
+};
+
+struct OrderedStars {
+    DeviceBuffer<StarRecord> star;  // [kept] by spaxel, by bin of shifts, as read
+    DeviceBuffer<StarRun> run;
+    DeviceBuffer<std::uint32_t> spaxelStar;            // [spaxels + 1] first star of each
+    std::vector<std::uint32_t> spaxelRun, firstOfRun;  // on the host: [spaxels + 1], [runs + 1]
+};
+// Waits for the device.
+OrderedStars orderStars(const Stream&, const OrderPlan&, const DeviceStars&, const DeviceBuffer<std::uint32_t>& spaxel,
+                        const DeviceBuffer<float>& shift);
+
+// The blocks of accumulate(): spaxels of many stars are summed in parts, whose rows follow those of the lit spaxels. The
+// cut depends on the stars alone.
+struct AccumulatePlan {
+    std::vector<std::uint32_t> lit;  // spaxels with stars, one row each
+    std::vector<AccumulateItem> items;
+    std::vector<PartList> parts;
+    std::size_t rows = 0;
+};
+AccumulatePlan planAccumulate(std::span<const std::uint32_t> spaxelRun, std::span<const std::uint32_t> firstOfRun);
+
+}  // namespace TESSERA_GPU_BACKEND
+}  // namespace tessera::gpu

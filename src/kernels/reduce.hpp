@@ -1,0 +1,55 @@
+// Sums over a block, in an order that depends on its size alone.
+#pragma once
+
+#include "tessera/gpu/launch.hpp"
+
+namespace tessera::gpu {
+inline namespace TESSERA_GPU_BACKEND {
+
+// Room for a T: shared memory has no constructors.
+template <class T>
+struct alignas(T) Uninitialised {
+    unsigned char bytes[sizeof(T)];
+    __device__ T& value() { return *reinterpret_cast<T*>(bytes); }
+};
+
+// To be called by all `Threads` threads of a one-dimensional block; thread 0 gets the sum. T: trivially copyable, with +=.
+template <int Threads, class T>
+__device__ T blockSum(const T& mine) {
+    TESSERA_SHARED(Uninitialised<T>, sums, [Threads]);
+    const unsigned t = threadIdx.x;
+    __syncthreads();  // whoever reads the last sum is done
+    sums[t].value() = mine;
+    for (unsigned half = Threads / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (t < half) sums[t].value() += sums[t + half].value();
+    }
+    return sums[t].value();
+}
+
+// Sum over the warp, the same for all of its lanes.
+__device__ inline double warpSum(double mine) {
+    for (int bits = 16; bits > 0; bits /= 2) mine += __shfl_xor_sync(0xffffffffU, mine, bits);
+    return mine;
+}
+
+// Sum of what the threads before this one have; all `Threads` threads of a one-dimensional block call it.
+template <int Threads>
+__device__ double sumBefore(double mine) {
+    TESSERA_SHARED(double, warps, [Threads / 32]);
+    const int lane = int(threadIdx.x % 32), warp = int(threadIdx.x / 32);
+    double sum = mine;
+    for (unsigned step = 1; step < 32; step *= 2) {
+        const double before = __shfl_up_sync(0xffffffffU, sum, step);
+        if (lane >= int(step)) sum += before;
+    }
+    __syncthreads();  // whoever reads the last sums is done
+    if (lane == 31) warps[warp] = sum;
+    __syncthreads();
+    double first = 0;
+    for (int w = 0; w < warp; ++w) first += warps[w];
+    return first + (sum - mine);
+}
+
+}  // namespace TESSERA_GPU_BACKEND
+}  // namespace tessera::gpu
