@@ -42,15 +42,15 @@ struct RunPlan {
     double costOf(std::size_t galaxy) const;      // [s] of reading it and making its cubes (cost.hpp)
     DealtGalaxy dealt(std::size_t galaxy) const;  // the same, for deal()
 
-    double cubeBytes() const;    // of the largest cube in memory, its variance included
     double outputBytes() const;  // of all cubes, before compression
-    double memoryBytes() const;  // estimate of the largest galaxy's peak
-    // What reading the next galaxy meanwhile and writing the last cube behind need beyond that.
-    double overlapBytes() const;
     std::string fitsPath(std::int64_t subhalo, std::size_t view) const;
 };
 
-RunPlan makePlan(const Config&, const RunOptions&);
+// instead: of the snapshot that the configuration names, where that one is not here; where the output goes is not looked at.
+RunPlan makePlan(const Config&, const RunOptions&, std::unique_ptr<Snapshot> instead = {});
+
+// [Msun] of a star particle: of the galaxies whose mass the catalogue tells.
+double meanStarMass(const RunPlan&);
 
 // Of the file that this run writes.
 CubeFileHeader headerOf(const RunPlan&, int ranks);

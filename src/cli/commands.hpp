@@ -11,6 +11,7 @@ namespace tessera::cli {
 using Arguments = std::vector<std::string>;
 
 ExitCode runCommand(const Arguments&);
+ExitCode planCommand(const Arguments&);
 ExitCode mergeCommand(const Arguments&);
 ExitCode mockCommand(const Arguments&);
 ExitCode sspCommand(const Arguments&);
