@@ -262,6 +262,9 @@ void warn(const RunPlan& plan, Forecast& f) {
             fmt::format("one galaxy limits the scaling: by itself it takes {:.3g} s, the mean rank {:.3g} s; fewer "
                         "ranks, or a smaller resources.split_from",
                         f.largest, f.mean));
+    if (f.assembly > 60 && f.assembly > 0.3 * f.slowest)
+        f.warnings.push_back(fmt::format("rank 0 copies {} into one file in {}; with output.layout parts it links",
+                                         bytesText(f.storedBytes), durationText(f.assembly)));
     std::size_t idle = 0;
     for (const RankForecast& r : f.ranks) idle += r.galaxies == 0;
     if (idle > 0) f.warnings.push_back(fmt::format("{} of {} ranks have nothing to do", idle, f.options.ranks));

@@ -25,6 +25,18 @@ Outcome plan(const Workshop& w, std::vector<std::string> args) {
         {"TESSERA_DATA=" + (w.root / "data"), "TESSERA_CACHE=" + (w.root / "cache"), "OMP_NUM_THREADS=1"});
 }
 
+// Galaxies that are large enough to be shared: most of their cost is that of their stars.
+void largerMock(Workshop& w) {
+    const Outcome o = runProcess(
+        TESSERA_BINARY, {"mock", "--output", "larger", "--stars", "1000000", "--gas", "100", "--galaxies", "4"},
+        w.root.path().string());
+    INFO(o.err);
+    REQUIRE(o.code == 0);
+    w.config["snapshot"] = {{"path", "larger/output"}};
+    w.config["galaxies"] = {{"min_stars", 1}};
+    w.config["resources"] = {{"split_from", 100000}};
+}
+
 json planned(const Workshop& w, std::vector<std::string> args) {
     args.push_back("--json");
     const Outcome o = plan(w, args);
@@ -73,11 +85,9 @@ void checkSums(const json& all) {
 
 TEST_CASE("rows, cubes and bytes are the sums over the ranks, and those of the run") {
     Workshop w;
-    w.config["galaxies"] = {{"min_stars", 1}};
+    largerMock(w);
     w.config["noise"] = {{"signal_to_noise", 30}};
-    w.config["views"] = json::array({{{"redshift", 0.05}}, {{"redshift", 0.06}}});
-    w.config.erase("view");
-    w.config["resources"] = {{"split_from", 1000}};
+    w.config["view"] = json::array({{{"redshift", 0.05}}, {{"redshift", 0.06}}});
     const json all = planned(w, {"--no-calibrate", "--ranks", "1,2,3,8"});
     REQUIRE(all.at("plans").size() == 4);
     checkSums(all);
@@ -98,8 +108,7 @@ TEST_CASE("rows, cubes and bytes are the sums over the ranks, and those of the r
 
 TEST_CASE("the galaxies that a plan shares are those that ranks share") {
     Workshop w;
-    w.config["galaxies"] = {{"min_stars", 1}};
-    w.config["resources"] = {{"split_from", 1000}};
+    largerMock(w);
     const json all = planned(w, {"--no-calibrate", "--ranks", "3"});
     std::set<std::pair<int, int>> shared, seen;
     for (const json& g : all.at("plans")[0].at("shared")) shared.emplace(g.at("subhalo"), g.at("ranks"));
@@ -118,8 +127,7 @@ TEST_CASE("the galaxies that a plan shares are those that ranks share") {
 
 TEST_CASE("the text says what the JSON says") {
     Workshop w;
-    w.config["galaxies"] = {{"min_stars", 1}};
-    w.config["resources"] = {{"split_from", 1000}};
+    largerMock(w);
     const std::vector<std::string> args{"--no-calibrate", "--ranks", "1,3"};
     const json all = planned(w, args);
     const Outcome text = plan(w, args);

@@ -90,7 +90,7 @@ public:
     bool isInteger() const;
 
     std::size_t valueBytes() const;  // of one value as it is stored, before compression
-    hsize_t size() const;  // number of values: product of the shape; Error where it overflows
+    hsize_t size() const;            // number of values: product of the shape; Error where it overflows
 
     // Error where the shape claims far more values than the stored bytes can hold, as in a damaged file. Every read
     // checks it; public for callers that allocate before they read.
