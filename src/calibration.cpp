@@ -69,7 +69,7 @@ std::string keyOf(const RunPlan& plan, int threads) {
     const Setup& setup = plan.setups.front();
     json config = json::parse(dumpConfig(setup.config));
     for (const char* key : {"snapshot", "galaxies"}) config.erase(key);
-    return fmt::format("plan 2; {} {}; {} of {} threads; {} {}; library {}; stars of 10^{:.1f} Msun; beside {}; {}",
+    return fmt::format("plan 3; {} {}; {} of {} threads; {} {}; library {}; stars of 10^{:.1f} Msun; beside {}; {}",
                        version(), commit(), threads, std::thread::hardware_concurrency(), simd::kernels().name,
                        processor(), setup.library->sha256, std::log10(meanStarMass(plan)), directoryOf(plan.output),
                        config.dump());

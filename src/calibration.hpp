@@ -61,7 +61,7 @@ struct MockSource {
     std::function<std::string(const std::string& directory, std::uint64_t stars)> snapshot;
 };
 
-// Observes mock galaxies with the plan's first setup, writes, puts together and reads some 100 MB in a directory beside
+// Observes mock galaxies with the plan's first setup, writes and reads some 100 MB in a directory beside
 // the output, which is removed again. Some seconds. Error: it cannot be written there.
 Calibration measureCalibration(const RunPlan&, int threads, const MockSource&);
 

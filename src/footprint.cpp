@@ -1,5 +1,6 @@
 #include "footprint.hpp"
 
+#include <omp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,10 +9,12 @@ namespace tessera {
 
 namespace {
 
-constexpr double process = 60e6;                  // [byte] the program, MPI, HDF5
-constexpr double star = 52, record = 32;          // [byte] as read; ordered by spaxel
-constexpr double projected = 8;                   // [byte] place and shift, until it is ordered
-constexpr double slack = 5e6, mostSlack = 200e6;  // [byte] that the allocator keeps, a galaxy, and in all
+constexpr double process = 60e6;          // [byte] the program, MPI, HDF5
+constexpr double star = 52, record = 32;  // [byte] as read; ordered by spaxel
+constexpr double projected = 8;           // [byte] place and shift, until it is ordered
+// [byte] that the allocator keeps in the pools of threads beyond the first: a galaxy, and of one thread in all.
+constexpr double slack = 5e6, mostSlack = 200e6;
+constexpr int mostThreads = 5;  // that matter
 
 // Spectra of the lit spaxels, in blocks of wavelengths: see blockBytes() in pipeline.cpp.
 double spectraBytes(const RunPlan& plan, const Setup& setup, double stars) {
@@ -24,9 +27,9 @@ double spectraBytes(const RunPlan& plan, const Setup& setup, double stars) {
 
 }  // namespace
 
-Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool overlap) {
+Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool overlap, int threads) {
     Footprint f;
-    f.fixed = process + std::min(mostSlack, slack * double(shares.size()));
+    f.fixed = process + (std::min(threads, mostThreads) - 1) * std::min(mostSlack, slack * double(shares.size()));
     if (!plan.setups.empty()) f.fixed += 2.0 * double(plan.setups.front().library->flux.size()) * sizeof(double);
     double spectra = 0, records = 0, cube = 0;  // memory that is kept
     std::size_t cubes = 0;
@@ -55,7 +58,8 @@ Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool ove
 Footprint footprint(const RunPlan& plan, bool overlap) {
     std::vector<Share> all;
     for (std::size_t g = 0; g < plan.galaxies.size(); ++g) all.push_back({g, {0, plan.galaxies[g].stars.count}, 0, 0});
-    return footprint(plan, all, overlap);
+    const int threads = plan.config.resources.threads;
+    return footprint(plan, all, overlap, threads > 0 ? threads : omp_get_max_threads());
 }
 
 double nodeMemory() {
