@@ -4,9 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "processor.hpp"
 #include "simd/kernels.hpp"
 #include "stages/nodes.hpp"
 #include "tessera/core/timing.hpp"
@@ -15,13 +15,6 @@
 namespace tessera {
 
 namespace {
-
-std::string processor() {
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);)
-        if (line.rfind("model name", 0) == 0 || line.rfind("Model", 0) == 0) return line;
-    return {};
-}
 
 std::string keyOf(const Config& c, const SspLibrary& library, double redshift, const WavelengthGrid& g,
                   const KnotTable& t) {

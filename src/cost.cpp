@@ -12,10 +12,17 @@ double readingCost(std::uint64_t stars) {
     return 2e-3 + 4e-8 * double(stars);
 }
 
-double cubeCost(std::uint64_t stars, std::size_t spaxels, std::size_t wavelengths) {
+double observingCost(std::uint64_t stars, const CubeVolume& v) {
     const double n = double(stars);
-    return 2e-3 + 3e-9 * double(spaxels) * double(wavelengths) + 1.2e-4 * std::sqrt(n) * double(wavelengths) / 3721 +
-           1.6e-8 * n;
+    return 2e-3 + 3e-10 * v.values() + 1.1e-4 * std::sqrt(n) * double(v.wavelengths) / 3721 + 1.6e-8 * n;
+}
+
+double writingCost(const CubeVolume& v) {
+    return 2e-3 + (v.compression > 0 ? 9e-9 : 1.2e-9) * v.values();
+}
+
+double cubeCost(std::uint64_t stars, const CubeVolume& v) {
+    return observingCost(stars, v) + writingCost(v);
 }
 
 std::vector<std::size_t> cutEvenly(std::span<const double> costs, std::size_t parts) {

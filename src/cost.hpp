@@ -13,10 +13,22 @@ namespace tessera {
 // [s] of reading so many stars: of opening, and of 112 bytes a star.
 double readingCost(std::uint64_t stars);
 
-// [s] of one cube: what every cube costs, its voxels (made, convolved and written), and its stars. Stars that are alone
-// in their spaxel and range of shifts cost a spectrum each, and of many stars ever fewer are: the square root. Scaled with
-// the wavelengths (3721 where it was measured). All stars are ordered and summed: linear.
-double cubeCost(std::uint64_t stars, std::size_t spaxels, std::size_t wavelengths);
+// Of a cube, whatever its stars.
+struct CubeVolume {
+    std::size_t spaxels = 0, wavelengths = 0;  // spaxels: of the whole field
+    bool variance = false;
+    int compression = 0;
+
+    double values() const { return double(spaxels) * double(wavelengths) * (variance ? 2 : 1); }
+};
+
+// [s] of making one cube: what every cube costs, its values, and its stars. Stars that are alone in their spaxel and range
+// of shifts cost a spectrum each, and of many stars ever fewer are: the square root. Scaled with the wavelengths (3721
+// where it was measured). All stars are ordered and summed: linear.
+double observingCost(std::uint64_t stars, const CubeVolume&);
+// [s] of writing it, most of which is compressing it.
+double writingCost(const CubeVolume&);
+double cubeCost(std::uint64_t stars, const CubeVolume&);  // both
 
 // Where to cut costs into `parts` contiguous parts of nearly equal sums: part k is [cuts[k], cuts[k + 1]). No part costs
 // more than the mean and the largest single cost together; none is empty where there are as many costs as parts.

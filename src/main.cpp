@@ -33,6 +33,7 @@ struct Command {
 
 constexpr Command commands[] = {
     {"run", cli::runCommand, true, "observe galaxies of a snapshot: CONFIG.json in, cubes out"},
+    {"plan", cli::planCommand, false, "say what a run will take: time, memory, bytes, for any number of ranks"},
     {"gradient", cli::gradientCommand, true, "derivatives of the cubes' loss in stars, view and instrument"},
     {"merge", cli::mergeCommand, false, "put the shards of a run (run --shard I/N) together into one cube file"},
     {"mock", cli::mockCommand, false, "make a snapshot of mock galaxies to try everything on"},

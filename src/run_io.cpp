@@ -1,29 +1,14 @@
 #include "run_io.hpp"
 
 #include <omp.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <memory>
 #include <utility>
 
+#include "footprint.hpp"
+
 namespace tessera {
-
-namespace {
-
-// [byte] half of the node's memory, shared by the ranks: all of them may be on one node.
-double defaultMemory(int ranks) {
-    const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
-    return 0.5 * double(pages) * double(bytes) / ranks;
-}
-
-bool mayOverlap(const RunPlan& plan, int ranks) {
-    const std::uint64_t given = plan.config.resources.memoryPerRank;
-    const double allowed = given > 0 ? double(given) : defaultMemory(ranks);
-    return plan.memoryBytes() + plan.overlapBytes() <= allowed;
-}
-
-}  // namespace
 
 RunIo::RunIo(const RunPlan& plan, std::vector<Share> shares, int ranks, bool strict)
     : shares_(std::move(shares)),

@@ -11,6 +11,7 @@
 #include <iterator>
 
 #include "cost.hpp"
+#include "footprint.hpp"
 #include "io/sha256.hpp"
 #include "progress.hpp"
 #include "rows.hpp"
@@ -113,14 +114,18 @@ void listObservations(RunPlan& plan) {
 
 }  // namespace
 
-RunPlan makePlan(const Config& config, const RunOptions& options) {
+RunPlan makePlan(const Config& config, const RunOptions& options, std::unique_ptr<Snapshot> instead) {
     RunPlan plan;
     plan.config = config;
     plan.shard = options.shard;
     plan.shards = options.shards;
     plan.output = plan.shards > 1 ? shardPath(config.output.path, plan.shard) : config.output.path;
-    checkWritable(plan.output);
-    plan.snapshot = Snapshot::open(config.snapshot.path, config.snapshot.format, config.snapshot.number);
+    if (instead) {
+        plan.snapshot = std::move(instead);
+    } else {
+        checkWritable(plan.output);
+        plan.snapshot = Snapshot::open(config.snapshot.path, config.snapshot.format, config.snapshot.number);
+    }
     SetupMaker setups(plan.snapshot->info());
     if (config.galaxies.rows.empty()) {
         plan.setups.push_back(setups.make(config));
@@ -145,6 +150,16 @@ RunPlan makePlan(const Config& config, const RunOptions& options) {
             if (std::find(plan.notes.begin(), plan.notes.end(), note) == plan.notes.end())
                 plan.notes.push_back(std::move(note));
     return plan;
+}
+
+double meanStarMass(const RunPlan& plan) {
+    double mass = 0, stars = 0;
+    for (const Subhalo& g : plan.galaxies) {
+        if (!g.stellarMass || g.ownStars) continue;
+        mass += *g.stellarMass;
+        stars += double(g.stars.count);
+    }
+    return mass > 0 && stars > 0 ? mass / stars : 1e5;
 }
 
 CubeFileHeader headerOf(const RunPlan& plan, int ranks) {
@@ -177,10 +192,7 @@ DealtGalaxy RunPlan::dealt(std::size_t galaxy) const {
     DealtGalaxy g;
     g.rows = galaxies.at(galaxy).stars.count;
     g.fixed = readingCost(0);
-    for (const Observation& o : observationsOf(galaxy)) {
-        const Telescope& t = setupOf(o).config.telescope;
-        g.fixed += cubeCost(0, t.spaxels() * t.spaxels(), t.wavelengths().size);
-    }
+    for (const Observation& o : observationsOf(galaxy)) g.fixed += cubeCost(0, setupOf(o).volume());
     if (g.rows > 0) g.perRow = (costOf(galaxy) - g.fixed) / double(g.rows);
     return g;
 }
@@ -189,17 +201,8 @@ double RunPlan::costOf(std::size_t galaxy) const {
     const Subhalo& g = galaxies.at(galaxy);
     if (skipped.contains(g.id)) return 1e-6;  // a row of the catalogue
     double cost = readingCost(g.stars.count);
-    for (const Observation& o : observationsOf(galaxy)) {
-        const Telescope& t = setupOf(o).config.telescope;
-        cost += cubeCost(g.stars.count, t.spaxels() * t.spaxels(), t.wavelengths().size);
-    }
+    for (const Observation& o : observationsOf(galaxy)) cost += cubeCost(g.stars.count, setupOf(o).volume());
     return cost;
-}
-
-double RunPlan::cubeBytes() const {
-    double most = 0;
-    for (const Setup& setup : setups) most = std::max(most, setup.cubeBytes());
-    return most;
 }
 
 double RunPlan::outputBytes() const {
@@ -208,30 +211,11 @@ double RunPlan::outputBytes() const {
     return sum;
 }
 
-namespace {
-
-double mostStars(const std::vector<Subhalo>& galaxies) {
-    std::uint64_t most = 0;
-    for (const Subhalo& g : galaxies) most = std::max(most, g.stars.count);
-    return double(most);
-}
-
-}  // namespace
-
-double RunPlan::memoryBytes() const {
-    constexpr double perStar = 150, fixed = 300e6;  // [byte] docs/performance.md
-    return cubeBytes() + perStar * mostStars(galaxies) + fixed;
-}
-
 double RunPlan::leastBytes(std::uint64_t stars) const {
     constexpr double perStar = 100;  // [byte] read, projected, ordered
-    return cubeBytes() + perStar * double(stars);
-}
-
-double RunPlan::overlapBytes() const {
-    constexpr double perStar = 56;  // [byte] as read
-    if (observations.size() < 2) return 0;
-    return cubeBytes() + (galaxies.size() > 1 ? perStar * mostStars(galaxies) : 0);
+    double cube = 0;
+    for (const Setup& setup : setups) cube = std::max(cube, setup.cubeBytes());
+    return cube + perStar * double(stars);
 }
 
 std::string RunPlan::fitsPath(std::int64_t subhalo, std::size_t view) const {
@@ -274,7 +258,7 @@ std::string describe(const RunPlan& plan) {
     if (plan.setups.size() > shown) text += fmt::format("            ... and {} more\n", plan.setups.size() - shown);
     text += fmt::format("output:     {}, {} before compression{}\n", plan.output, bytesText(plan.outputBytes()),
                         c.output.fits ? ", and as much in FITS files" : "");
-    text += fmt::format("memory:     about {} per rank\n", bytesText(plan.memoryBytes() + plan.overlapBytes()));
+    text += fmt::format("memory:     about {} per rank\n", bytesText(footprint(plan, true).total()));
     for (const auto& notes : {plan.notes, info.notes})
         for (const std::string& note : notes) text += fmt::format("note:       {}\n", note);
     return text;

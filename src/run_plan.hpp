@@ -42,16 +42,16 @@ struct RunPlan {
     double costOf(std::size_t galaxy) const;      // [s] of reading it and making its cubes (cost.hpp)
     DealtGalaxy dealt(std::size_t galaxy) const;  // the same, for deal()
 
-    double cubeBytes() const;                      // of the largest cube in memory, its variance included
     double outputBytes() const;                    // of all cubes, before compression
-    double memoryBytes() const;                    // estimate of the largest galaxy's peak
-    double leastBytes(std::uint64_t stars) const;  // without which a rank cannot observe so many
-    // What reading the next galaxy meanwhile and writing the last cube behind need beyond that.
-    double overlapBytes() const;
+    double leastBytes(std::uint64_t stars) const;  // of memory, without which a rank cannot observe so many
     std::string fitsPath(std::int64_t subhalo, std::size_t view) const;
 };
 
-RunPlan makePlan(const Config&, const RunOptions&);
+// instead: of the snapshot that the configuration names, where that one is not here; where the output goes is not looked at.
+RunPlan makePlan(const Config&, const RunOptions&, std::unique_ptr<Snapshot> instead = {});
+
+// [Msun] of a star particle: of the galaxies whose mass the catalogue tells.
+double meanStarMass(const RunPlan&);
 
 // Of the file that this run writes.
 CubeFileHeader headerOf(const RunPlan&, int ranks);

@@ -9,9 +9,13 @@
 
 namespace tessera {
 
+CubeVolume Setup::volume() const {
+    const std::size_t n = config.telescope.spaxels();
+    return {n * n, config.telescope.wavelengths().size, config.noise.has_value(), config.output.compression};
+}
+
 double Setup::cubeBytes() const {
-    const double n = double(config.telescope.spaxels());
-    return n * n * double(config.telescope.wavelengths().size) * sizeof(float) * (config.noise ? 2 : 1);
+    return volume().values() * sizeof(float);
 }
 
 Setup SetupMaker::make(const Config& config) {

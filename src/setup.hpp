@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cost.hpp"
 #include "tessera/model/config.hpp"
 #include "tessera/model/galaxy.hpp"
 #include "tessera/model/ssp.hpp"
@@ -23,6 +24,7 @@ struct Setup {
     std::shared_ptr<const InstrumentTables> tables;
     Cosmology cosmology;
 
+    CubeVolume volume() const;
     double cubeBytes() const;  // of one cube in memory, its variance included
 };
 

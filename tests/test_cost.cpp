@@ -17,16 +17,18 @@ double sumOf(const std::vector<double>& costs, std::size_t from, std::size_t to)
 }  // namespace
 
 TEST_CASE("costs grow with what they are made of, and are those of the table of measurements") {
-    // docs/performance.md, "Forward model in memory": stars and seconds, BC03, MUSE 100 x 100 x 3721; in memory, so that
-    // the writing of the voxels (about 0.09 s) is not in them.
-    const double voxels = 3e-9 * 1e4 * 3721;
+    // docs/performance.md, "Forward model in memory": stars and seconds, BC03, MUSE 100 x 100 x 3721.
+    const CubeVolume muse{10000, 3721, false, 4};
     for (const auto& [stars, seconds] : std::vector<std::pair<double, double>>{
              {1e4, 0.030}, {1e5, 0.055}, {1e6, 0.126}, {6e6, 0.347}, {6e7, 1.93}, {1e8, 3.45}})
-        CHECK(cubeCost(std::uint64_t(stars), 10000, 3721) - voxels + 0.018 == Approx(seconds).epsilon(0.35));
-    CHECK(cubeCost(0, 1, 1) > 0);
-    CHECK(cubeCost(1001, 100, 100) > cubeCost(1000, 100, 100));
-    CHECK(cubeCost(1000, 101, 100) > cubeCost(1000, 100, 100));
-    CHECK(cubeCost(1000, 100, 101) > cubeCost(1000, 100, 100));
+        CHECK(observingCost(std::uint64_t(stars), muse) == Approx(seconds).epsilon(0.35));
+    const CubeVolume small{100, 100, false, 4};
+    CHECK(cubeCost(0, {1, 1, false, 0}) > 0);
+    CHECK(cubeCost(1001, small) > cubeCost(1000, small));
+    CHECK(cubeCost(1000, {101, 100, false, 4}) > cubeCost(1000, small));
+    CHECK(cubeCost(1000, {100, 101, false, 4}) > cubeCost(1000, small));
+    CHECK(cubeCost(1000, {100, 100, true, 4}) > cubeCost(1000, small));
+    CHECK(writingCost({100, 100, false, 0}) < writingCost(small));
     CHECK(readingCost(1000) < readingCost(1000000));
 }
 

@@ -12,6 +12,7 @@ using Arguments = std::vector<std::string>;
 
 ExitCode runCommand(const Arguments&);
 ExitCode gradientCommand(const Arguments&);
+ExitCode planCommand(const Arguments&);
 ExitCode mergeCommand(const Arguments&);
 ExitCode mockCommand(const Arguments&);
 ExitCode sspCommand(const Arguments&);

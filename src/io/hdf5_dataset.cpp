@@ -45,6 +45,11 @@ hsize_t Dataset::size() const {
     return n;
 }
 
+std::size_t Dataset::valueBytes() const {
+    const Id type(check(H5Dget_type(id_.get()), where_, "cannot read the type"));
+    return H5Tget_size(type.get());
+}
+
 void Dataset::checkNumeric() const {
     const Id type(check(H5Dget_type(id_.get()), where_, "cannot read the type"));
     const auto kind = H5Tget_class(type.get());

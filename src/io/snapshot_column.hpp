@@ -24,6 +24,8 @@ public:
     Column in(const Units&, Quantity) &&;
     Column scaledBy(double factor) &&;
 
+    double rowBytes() const { return double(width_ * data_.valueBytes()); }  // as stored
+
     // Rows [first, first + count) of all columns, or of column k alone. Error: file, dataset, row and value of the
     // first that is out of limits.
     template <class T>

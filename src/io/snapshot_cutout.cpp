@@ -43,7 +43,7 @@ public:
         info.numSubhalos = 1;
         id_ = galaxyId(root, info.notes);
         reader_.emplace(header_);
-        if (info.numStars > 0) reader_->checkStars(root.group(starGroup), info.numStars, info.notes);
+        if (info.numStars > 0) reader_->checkStars(root.group(starGroup), info.numStars, info);
     }
 
     const SnapshotInfo& info() const override { return header_.info; }

@@ -99,17 +99,20 @@ const FormationClock& ParticleReader::clock() const {
     return *clock_;
 }
 
-void ParticleReader::checkStars(const h5::Group& g, std::uint64_t rows, std::vector<std::string>& notes) const {
+void ParticleReader::checkStars(const h5::Group& g, std::uint64_t rows, SnapshotInfo& info) const {
     const Units& u = header_.units;
-    Column(g, "Coordinates", 3, rows).in(u, Quantity::length);
-    Column(g, "Velocities", 3, rows).in(u, Quantity::velocity);
-    Column(g, "GFM_StellarFormationTime", 1, rows);
-    Column(g, "GFM_Metallicity", 1, rows);
+    double bytes = 0;
+    const auto add = [&](Column&& column) { bytes += column.rowBytes(); };
+    add(Column(g, "Coordinates", 3, rows).in(u, Quantity::length));
+    add(Column(g, "Velocities", 3, rows).in(u, Quantity::velocity));
+    add(Column(g, "GFM_StellarFormationTime", 1, rows));
+    add(Column(g, "GFM_Metallicity", 1, rows));
     const std::string mass = massField(g), smoothing = smoothingField(g);
-    Column(g, mass, 1, rows).in(u, Quantity::mass);
+    add(Column(g, mass, 1, rows).in(u, Quantity::mass));
     if (mass != "GFM_InitialMass")
-        notes.push_back("the stars have no GFM_InitialMass: their current Masses stand for the mass formed");
-    if (!smoothing.empty()) Column(g, smoothing, 1, rows).in(u, Quantity::length);
+        info.notes.push_back("the stars have no GFM_InitialMass: their current Masses stand for the mass formed");
+    if (!smoothing.empty()) add(Column(g, smoothing, 1, rows).in(u, Quantity::length));
+    info.starBytes = bytes;
     clock();
 }
 

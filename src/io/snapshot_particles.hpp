@@ -35,8 +35,8 @@ class ParticleReader {
 public:
     explicit ParticleReader(const Header&);
 
-    // Checks that a file's star group has what readStars needs and notes replacements.
-    void checkStars(const h5::Group&, std::uint64_t rows, std::vector<std::string>& notes) const;
+    // Checks that a file's star group has what readStars needs; notes replacements and the bytes of a star.
+    void checkStars(const h5::Group&, std::uint64_t rows, SnapshotInfo&) const;
     Stars readStars(const std::vector<Piece>&) const;
     Gas readGas(const std::vector<Piece>&) const;
 

@@ -73,11 +73,11 @@ public:
         if (info_.numStars > 0) {
             const auto g = root.group(starsPath);
             const auto n = info_.numStars;
-            column(g, "coords", 3, n, kpc, {});
-            column(g, "velocity", 3, n, kmS, {});
-            column(g, "mass", 1, n, msun, {});
-            column(g, "age", 1, n, gyr, {});
-            column(g, "metallicity", 1, n, none, {});
+            info_.starBytes += column(g, "coords", 3, n, kpc, {}).rowBytes();
+            info_.starBytes += column(g, "velocity", 3, n, kmS, {}).rowBytes();
+            info_.starBytes += column(g, "mass", 1, n, msun, {}).rowBytes();
+            info_.starBytes += column(g, "age", 1, n, gyr, {}).rowBytes();
+            info_.starBytes += column(g, "metallicity", 1, n, none, {}).rowBytes();
         }
     }
 

@@ -84,7 +84,7 @@ public:
         if (numStars > 0) {
             const std::size_t c = stars_.holding(0);
             const auto first = h5::File::openRead(layout_.snapshotFile(c));
-            reader_->checkStars(first.root().group(starGroup), std::uint64_t(stars_.rows(c)), info.notes);
+            reader_->checkStars(first.root().group(starGroup), std::uint64_t(stars_.rows(c)), info);
         }
     }
 

@@ -89,7 +89,8 @@ public:
     bool isFloat() const;  // class of the stored type: floating point
     bool isInteger() const;
 
-    hsize_t size() const;  // number of values: product of the shape; Error where it overflows
+    std::size_t valueBytes() const;  // of one value as it is stored, before compression
+    hsize_t size() const;            // number of values: product of the shape; Error where it overflows
 
     // Error where the shape claims far more values than the stored bytes can hold, as in a damaged file. Every read
     // checks it; public for callers that allocate before they read.

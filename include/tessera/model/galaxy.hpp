@@ -24,6 +24,7 @@ struct SnapshotInfo {
     std::uint64_t numGas = 0;
     std::int64_t numSubhalos = 0;
     std::size_t chunks = 1;
+    double starBytes = 0;            // in the file, of what is read of one star
     std::vector<std::string> notes;  // what was assumed or replaced, one sentence each
 };
 

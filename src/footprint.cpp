@@ -1,0 +1,75 @@
+#include "footprint.hpp"
+
+#include <omp.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace tessera {
+
+namespace {
+
+constexpr double process = 60e6;          // [byte] the program, MPI, HDF5
+constexpr double star = 52, record = 32;  // [byte] as read; ordered by spaxel
+constexpr double projected = 8;           // [byte] place and shift, until it is ordered
+// [byte] that the allocator keeps in the pools of threads beyond the first: a galaxy, and of one thread in all.
+constexpr double slack = 5e6, mostSlack = 200e6;
+constexpr int mostThreads = 5;  // that matter
+
+// Spectra of the lit spaxels, in blocks of wavelengths: see blockBytes() in pipeline.cpp.
+double spectraBytes(const RunPlan& plan, const Setup& setup, double stars) {
+    const CubeVolume v = setup.volume();
+    const double lit = std::min(stars, 1.2 * double(v.spaxels));
+    const double block = plan.config.resources.memoryPerRank > 0 ? 0.25 * double(plan.config.resources.memoryPerRank)
+                                                                 : 134e6 + std::min(8 * stars, 134e6);
+    return std::min(block, lit * 4 * double(v.wavelengths + 64));
+}
+
+}  // namespace
+
+Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool overlap, int threads) {
+    Footprint f;
+    f.fixed = process + (std::min(threads, mostThreads) - 1) * std::min(mostSlack, slack * double(shares.size()));
+    if (!plan.setups.empty()) f.fixed += 2.0 * double(plan.setups.front().library->flux.size()) * sizeof(double);
+    double spectra = 0, records = 0, cube = 0;  // memory that is kept
+    std::size_t cubes = 0;
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+        const Share& s = shares[i];
+        const std::uint64_t all = plan.galaxies.at(s.galaxy).stars.count;
+        const auto rows = double(s.rows.count);
+        for (const Observation& o : plan.observationsOf(s.galaxy)) {
+            spectra = std::max(spectra, spectraBytes(plan, plan.setupOf(o), double(all)));
+            if (s.rows.first == 0) {
+                cube = std::max(cube, plan.setupOf(o).cubeBytes());
+                ++cubes;
+            }
+        }
+        // Shared galaxies have the records they send and those they get; else what was projected goes before spectra.
+        const double before = star * rows + std::max(records, (s.alone() ? 1 : 3) * record * rows) + projected * rows;
+        records = std::max(records, (s.alone() ? 1 : 2) * record * rows);
+        const double ahead = overlap && i + 1 < shares.size() ? star * double(shares[i + 1].rows.count) : 0;
+        const double now = std::max(before + cube, star * rows + records + spectra + cube);
+        f.galaxy = std::max(f.galaxy, now + ahead);
+    }
+    if (overlap && cubes > 1) f.ahead = cube;
+    return f;
+}
+
+Footprint footprint(const RunPlan& plan, bool overlap) {
+    std::vector<Share> all;
+    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) all.push_back({g, {0, plan.galaxies[g].stars.count}, 0, 0});
+    const int threads = plan.config.resources.threads;
+    return footprint(plan, all, overlap, threads > 0 ? threads : omp_get_max_threads());
+}
+
+double nodeMemory() {
+    return double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
+}
+
+bool mayOverlap(const RunPlan& plan, int ranks) {
+    const std::uint64_t given = plan.config.resources.memoryPerRank;
+    const double allowed = given > 0 ? double(given) : 0.5 * nodeMemory() / ranks;
+    return footprint(plan, true).total() <= allowed;
+}
+
+}  // namespace tessera
