@@ -36,6 +36,21 @@ struct Parts {
     std::vector<std::uint64_t> starts;
 };
 
+Parts equalParts(std::uint64_t rows, int first, std::uint64_t parts) {
+    std::vector<std::uint64_t> starts;
+    for (std::uint64_t k = 0; k < parts; ++k) starts.push_back(wholeBlocks(double(rows) * double(k) / double(parts)));
+    starts.push_back(rows);
+    return {first, starts};
+}
+
+// As many more ranks as the memory of one asks for, as far as there are any.
+void spread(Parts& p, const DealtGalaxy& g, int ranks) {
+    const std::uint64_t most = g.mostRows > 2 * blockRows ? g.mostRows - blockRows : blockRows;  // cuts are rounded
+    const auto parts = int(std::min<std::uint64_t>((g.rows + most - 1) / most, std::uint64_t(ranks)));
+    if (parts < int(p.starts.size())) return;
+    p = equalParts(g.rows, std::min(p.first, ranks - parts), std::uint64_t(parts));
+}
+
 // Of a galaxy that begins at `begin` on the line of costs. Parts of fewer than leastRows are not worth a message: their
 // rank is left out.
 Parts cut(const DealtGalaxy& g, double begin, const Slices& slices, Reach reach, std::uint64_t leastRows) {
@@ -61,10 +76,7 @@ Parts cut(const DealtGalaxy& g, double begin, const Slices& slices, Reach reach,
     }
     const std::uint64_t parts = std::min<std::uint64_t>(std::uint64_t(reach.last - reach.first + 1),
                                                         std::max<std::uint64_t>(1, g.rows / leastRows));
-    std::vector<std::uint64_t> starts;
-    for (std::uint64_t k = 0; k < parts; ++k) starts.push_back(wholeBlocks(double(g.rows) * double(k) / double(parts)));
-    starts.push_back(g.rows);
-    return {reach.first, starts};
+    return equalParts(g.rows, reach.first, parts);
 }
 
 }  // namespace
@@ -84,6 +96,7 @@ std::vector<std::vector<Share>> deal(std::span<const DealtGalaxy> galaxies, int 
         const Reach reach{slices.rankAt(begin), slices.rankAt(begin + cost * (1 - 1e-12))};
         Parts p{slices.rankAt(begin + 0.5 * cost), {0, g.rows}};
         if (g.rows >= splitFrom && g.perRow > 0) p = cut(g, begin, slices, reach, leastRows);
+        if (g.mostRows > 0) spread(p, g, ranks);
         const int parts = int(p.starts.size()) - 1;
         auto& lists = parts == 1 ? alone : shared++ % 2 == 0 ? even : odd;
         for (int k = 0; k < parts; ++k) {

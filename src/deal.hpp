@@ -17,9 +17,10 @@
 namespace tessera {
 
 struct DealtGalaxy {
-    std::uint64_t rows = 0;  // of its stars, wind included
-    double perRow = 0;       // cost of a row, wherever
-    double fixed = 0;        // what its owner has to do whatever the number of stars
+    std::uint64_t rows = 0;      // of its stars, wind included
+    double perRow = 0;           // cost of a row, wherever
+    double fixed = 0;            // what its owner has to do whatever the number of stars
+    std::uint64_t mostRows = 0;  // that the memory of one rank has room for; 0: all
 };
 
 // What one rank has of a galaxy.
@@ -32,7 +33,7 @@ struct Share {
 };
 
 // Shares of every rank, in the order in which they are to be done. Galaxies of splitFrom rows or more may be shared, in
-// parts of at least half of that.
+// parts of at least half of that; those that one rank's memory has no room for are, by as many ranks as they need.
 std::vector<std::vector<Share>> deal(std::span<const DealtGalaxy>, int ranks, std::uint64_t splitFrom);
 
 }  // namespace tessera

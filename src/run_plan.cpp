@@ -193,6 +193,7 @@ DealtGalaxy RunPlan::dealt(std::size_t galaxy) const {
     g.rows = galaxies.at(galaxy).stars.count;
     g.fixed = readingCost(0);
     for (const Observation& o : observationsOf(galaxy)) g.fixed += cubeCost(0, setupOf(o).volume());
+    g.mostRows = mostStars();
     if (g.rows > 0) g.perRow = (costOf(galaxy) - g.fixed) / double(g.rows);
     return g;
 }
@@ -211,11 +212,19 @@ double RunPlan::outputBytes() const {
     return sum;
 }
 
+namespace {
+constexpr double leastPerStar = 100;  // [byte] read, projected, ordered
+}
+
 double RunPlan::leastBytes(std::uint64_t stars) const {
-    constexpr double perStar = 100;  // [byte] read, projected, ordered
     double cube = 0;
     for (const Setup& setup : setups) cube = std::max(cube, setup.cubeBytes());
-    return cube + perStar * double(stars);
+    return cube + leastPerStar * double(stars);
+}
+
+std::uint64_t RunPlan::mostStars() const {
+    if (config.resources.memoryPerRank == 0) return 0;
+    return std::uint64_t(std::max(1.0, (double(config.resources.memoryPerRank) - leastBytes(0)) / leastPerStar));
 }
 
 std::string RunPlan::fitsPath(std::int64_t subhalo, std::size_t view) const {

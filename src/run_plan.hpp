@@ -44,6 +44,7 @@ struct RunPlan {
 
     double outputBytes() const;                    // of all cubes, before compression
     double leastBytes(std::uint64_t stars) const;  // of memory, without which a rank cannot observe so many
+    std::uint64_t mostStars() const;               // that resources.memory_per_rank has room for; 0: it is not declared
     std::string fitsPath(std::int64_t subhalo, std::size_t view) const;
 };
 

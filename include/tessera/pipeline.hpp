@@ -101,8 +101,9 @@ struct RunOptions {
     double maxSeconds = 0;           // end early rather than run longer; 0: no limit
 };
 
-// Every galaxy and view of the configuration. Galaxies are dealt to the ranks of MPI's world in turn, and each rank
-// writes its cubes by itself (tessera/io/cube_parts.hpp); the file is put together at the end.
+// Every galaxy and view of the configuration. Each rank of MPI's world has a slice of the stars of equal cost, large
+// galaxies are shared by several (docs/design.md), and each rank writes the cubes of the galaxies that it owns by itself
+// (tessera/io/cube_parts.hpp); the file is put together at the end.
 //
 // A shard (with resume: any output) whose file is there, complete, and of the same version, configuration, library and
 // snapshot, is left as it is. On SIGTERM, SIGUSR1 or SIGINT, and before maxSeconds are over, the run ends after the cubes

@@ -15,7 +15,8 @@ namespace {
 const char* const help = R"(Usage: tessera run CONFIG.json [options]
 
 Observes every galaxy of the configuration in every view and writes the cubes into one HDF5 file (and FITS
-files where output.fits is true). Runs alone or under mpirun/srun: galaxies are dealt to the ranks.
+files where output.fits is true). Runs alone or under mpirun/srun: each rank reads a slice of the snapshot, and
+large galaxies are shared by several.
 
 What is finished stands in FILE.parts/ until the file is put together from it: after a run that was killed or ended
 early, --resume goes on from there, with any number of ranks. A galaxy that cannot be read or observed is noted in the
