@@ -44,9 +44,9 @@ struct Bench : Workshop {
             all.insert(all.begin(), {"-np", std::to_string(ranks), "--oversubscribe", program});
             program = "mpirun";
         }
-        return runProcess(program, all, root.path().string(),
-                          {"TESSERA_DATA=" + (root / "data"), "OMP_NUM_THREADS=1", "OMPI_ALLOW_RUN_AS_ROOT=1",
-                           "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"});
+        std::vector<std::string> environment{"TESSERA_DATA=" + (root / "data"), "OMP_NUM_THREADS=1"};
+        if (ranks > 1) environment = underMpi(environment);
+        return runProcess(program, all, root.path().string(), environment);
     }
     std::vector<std::string> toFile() const { return {"--cotangent", cotangent(), "--output", gradientFile()}; }
 

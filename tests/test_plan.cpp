@@ -113,10 +113,9 @@ TEST_CASE("the galaxies that a plan shares are those that ranks share") {
     std::set<std::pair<int, int>> shared, seen;
     for (const json& g : all.at("plans")[0].at("shared")) shared.emplace(g.at("subhalo"), g.at("ranks"));
     REQUIRE(!shared.empty());
-    const Outcome run = runProcess(
-        "mpirun", {"-np", "3", "--oversubscribe", TESSERA_BINARY, "run", "config.json", "-v"}, w.root.path().string(),
-        {"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMP_NUM_THREADS=1",
-         "OMPI_MCA_hwloc_base_binding_policy=none"});
+    const Outcome run =
+        runProcess("mpirun", {"-np", "3", "--oversubscribe", TESSERA_BINARY, "run", "config.json", "-v"},
+                   w.root.path().string(), underMpi());
     INFO(run.err);
     REQUIRE(run.code == 0);
     const std::regex line(R"(subhalo (\d+), view 0: .* (\d+) ranks,)");

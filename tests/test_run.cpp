@@ -19,12 +19,7 @@ namespace {
 Outcome runRanks(const Workshop& w, int ranks, std::vector<std::string> args) {
     std::ofstream(w.root / "config.json") << w.config.dump(1);
     args.insert(args.begin(), {"-np", std::to_string(ranks), "--oversubscribe", TESSERA_BINARY, "run", "config.json"});
-    // Leaks are looked for where one process runs alone: under mpirun OpenMPI keeps memory of components that it has
-    // unloaded, which no suppression can name.
-    return test::runProcess(
-        "mpirun", args, w.root.path().string(),
-        {"ASAN_OPTIONS=detect_leaks=0", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
-         "OMP_NUM_THREADS=1", "OMPI_MCA_hwloc_base_binding_policy=none"});
+    return test::runProcess("mpirun", args, w.root.path().string(), test::underMpi());
 }
 
 std::vector<std::int64_t> subhalosOf(const std::string& file) {
