@@ -33,7 +33,8 @@ inline const Map& mapOf(const GalaxyCube& g, const std::string& name) {
 }
 
 inline bool same(const Cube& a, const Cube& b) {
-    return a.data.size() == b.data.size() && std::memcmp(a.data.data(), b.data.data(), a.data.size() * 4) == 0;
+    return a.data.size() == b.data.size() &&
+           (a.data.empty() || std::memcmp(a.data.data(), b.data.data(), a.data.size() * 4) == 0);
 }
 
 }  // namespace tessera::test
