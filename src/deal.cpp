@@ -45,9 +45,11 @@ Parts equalParts(std::uint64_t rows, int first, std::uint64_t parts) {
 
 // As many more ranks as the memory of one asks for, as far as there are any.
 void spread(Parts& p, const DealtGalaxy& g, int ranks) {
+    std::uint64_t largest = 0;
+    for (std::size_t k = 0; k + 1 < p.starts.size(); ++k) largest = std::max(largest, p.starts[k + 1] - p.starts[k]);
+    if (largest <= g.mostRows) return;
     const std::uint64_t most = g.mostRows > 2 * blockRows ? g.mostRows - blockRows : blockRows;  // cuts are rounded
     const auto parts = int(std::min<std::uint64_t>((g.rows + most - 1) / most, std::uint64_t(ranks)));
-    if (parts < int(p.starts.size())) return;
     p = equalParts(g.rows, std::min(p.first, ranks - parts), std::uint64_t(parts));
 }
 
