@@ -13,17 +13,6 @@
 
 namespace tessera {
 
-namespace {
-
-// [byte] of all buffers of spectra together: as of the forward model.
-std::uint64_t budgetOf(const Config& c, std::uint64_t stars) {
-    if (c.resources.memoryPerRank > 0) return c.resources.memoryPerRank / 4;
-    constexpr std::uint64_t MiB = std::uint64_t(1) << 20, perStar = 8;
-    return 128 * MiB + std::min(perStar * stars, 128 * MiB);
-}
-
-}  // namespace
-
 void Linearisation::State::prepare() {
     const Optics& o = optics();
     std::optional<StageTimer> timer(std::in_place, "frame");
@@ -60,7 +49,7 @@ void Linearisation::State::forBlocks(std::size_t buffers,
                                      const std::function<void(std::size_t, std::size_t, std::size_t)>& f) const {
     const std::size_t pixels = optics().grid().size, wings = optics().wings();
     const std::size_t block =
-        rubix() ? pixels : blockPixels(optics(), lit.size(), budgetOf(config, binned.stars.size()) / buffers);
+        rubix() ? pixels : blockPixels(optics(), lit.size(), blockBytes(config, false, binned.stars.size()) / buffers);
     const std::size_t stride = (block + 2 * wings + spectrumPadding + 15) / 16 * 16;
     for (std::size_t first = 0; first < pixels; first += block) f(first, std::min(block, pixels - first), stride);
 }

@@ -29,14 +29,6 @@ auto timed(const char* name, Stage stage) {
     return stage();
 }
 
-// Memory of a block of spectra. At the knots every block costs the stars anew, so that galaxies of many stars get larger
-// ones; at the pixels it does not. docs/performance.md states the peak.
-std::uint64_t blockBytes(const Config& c, const KnotTable& table, std::uint64_t stars) {
-    if (c.resources.memoryPerRank > 0) return c.resources.memoryPerRank / 4;
-    constexpr std::uint64_t MiB = std::uint64_t(1) << 20, perStar = 8;
-    return table.fine ? 64 * MiB : 128 * MiB + std::min(perStar * stars, 128 * MiB);
-}
-
 }  // namespace
 
 InstrumentTables loadInstrumentTables(const Config& c) {
@@ -291,7 +283,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         team.collectSpectra(out, stride, out);
     };
     // RUBIX's rescaling needs whole spectra.
-    const SpectraBlocks blocks(optics, lit.size(), blockBytes(c, table, inside), state_->rubix());
+    const SpectraBlocks blocks(optics, lit.size(), blockBytes(c, table.fine, inside), state_->rubix());
     if (!team.owner()) {
         blocks.forEach(binned.spaxel.size(), accumulateBlock, state_->workspace,
                        [](std::size_t, std::size_t, float*) {});

@@ -9,6 +9,7 @@
 
 #include "progress.hpp"
 #include "stages/blocks.hpp"
+#include "team.hpp"
 #include "tessera/centre.hpp"
 #include "tessera/core/error.hpp"
 
@@ -34,14 +35,6 @@ void checkNumber(Galaxy& g, std::uint64_t stars, const RunPlan& plan, bool stric
     else if (stars == 0)
         g.skipped = plan.named ? "failed: has no stars" : "skipped: no stars";
 }
-
-struct Mass {
-    double value = 0;
-    Mass& operator+=(const Mass& o) {
-        value += o.value;
-        return *this;
-    }
-};
 
 }  // namespace
 
@@ -146,8 +139,8 @@ void completeGalaxy(Galaxy& g, const RunPlan& plan, const Comm& comm, bool stric
     const Gather gather =
         comm.size() == 1 ? Gather()
                          : Gather([&](const Gather::Values& v) { return comm.gatherAll(std::span<const double>(v)); });
-    g.mass = sumBlocks<Mass>(Host{plan.config.resources.threads}, rowBlocks(g.stars), gather, [&](std::size_t i) {
-                 return Mass{g.stars.mass[i]};
+    g.mass = sumBlocks<Amount>(Host{plan.config.resources.threads}, rowBlocks(g.stars), gather, [&](std::size_t i) {
+                 return Amount{g.stars.mass[i]};
              }).value;
     const Subhalo& subhalo = g.input.subhalo;
     if (plan.config.galaxies.centre)

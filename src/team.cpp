@@ -35,9 +35,9 @@ std::vector<std::size_t> cutSpaxels(const std::vector<std::uint64_t>& stars, std
 
 }  // namespace
 
-Gather Team::gather() const {
-    if (alone()) return {};
-    return Gather([this](const Gather::Values& mine) { return comm_.gatherAll(std::span<const double>(mine)); });
+Gather gatherOver(const Comm& comm) {
+    if (comm.size() == 1) return {};
+    return Gather([&comm](const Gather::Values& mine) { return comm.gatherAll(std::span<const double>(mine)); });
 }
 
 std::uint64_t Team::total(std::uint64_t mine) const {

@@ -15,13 +15,16 @@
 
 namespace tessera {
 
+// Everyone's values of a communicator, as the stages ask for them. The communicator must outlive it.
+Gather gatherOver(const Comm&);
+
 class Team {
 public:
     explicit Team(const Comm& comm) : comm_(comm) {}
 
     bool alone() const { return comm_.size() == 1; }
     bool owner() const { return comm_.rank() == 0; }
-    Gather gather() const;
+    Gather gather() const { return gatherOver(comm_); }
     bool any(bool mine) const;
     std::uint64_t total(std::uint64_t mine) const;
     // The range of shifts becomes that of all parts.

@@ -1,6 +1,7 @@
 """A small snapshot, a small library and a configuration that works, for tests of the program from outside."""
 
 import argparse
+import glob
 import json
 import os
 import subprocess
@@ -71,6 +72,20 @@ class SmallRun:
             file["log_age"], file["metallicity"], file["wavelength"] = age, metallicity, wavelength
             file["flux"] = (1e-4 * 10 ** (8 - age[None, :, None]) *
                             (1 + 0.3 * np.sin(wavelength / 50 + 40 * metallicity[:, None, None])))
+
+
+def ranks_of(launcher):
+    """Process ids of the program's ranks that mpirun, whose process id is given, started."""
+    found = []
+    for stat in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(stat) as file:
+                fields = file.read().rsplit(")", 1)
+        except OSError:
+            continue
+        if int(fields[1].split()[1]) == launcher and fields[0].endswith("(tessera"):
+            found.append(int(stat.split("/")[2]))
+    return found
 
 
 def contents(path):

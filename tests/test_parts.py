@@ -13,7 +13,7 @@ import time
 
 import h5py
 import numpy as np
-from small_run import SmallRun, contents, differences
+from small_run import SmallRun, contents, differences, ranks_of
 
 failed = 0
 os.environ.update({"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -33,19 +33,6 @@ def mpirun(ranks):
 
 def most_ranks():
     return 3 if shutil.which("mpirun") else 1
-
-
-def children_of(parent):
-    found = []
-    for stat in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            with open(stat) as file:
-                fields = file.read().rsplit(")", 1)
-        except OSError:
-            continue
-        if int(fields[1].split()[1]) == parent and fields[0].endswith("(tessera"):
-            found.append(int(stat.split("/")[2]))
-    return found
 
 
 def clean(small):
@@ -97,7 +84,7 @@ def killed_at_any_moment(small, whole, seconds, times, seed):
             time.sleep(0.1 + moments.random() * seconds * (1.5 if ranks > 1 else 1))
             if process.poll() is not None:
                 break
-            for pid in [*children_of(process.pid), process.pid]:
+            for pid in [*ranks_of(process.pid), process.pid]:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
@@ -128,7 +115,7 @@ def one_rank_killed(small, whole):
     process = small.start("run", "config.json", "--set", "output.checkpoint=0", launcher=mpirun(2))
     while process.poll() is None and not finished_parts(small):
         time.sleep(0.002)
-    os.kill(children_of(process.pid)[1], signal.SIGKILL)
+    os.kill(ranks_of(process.pid)[1], signal.SIGKILL)
     begin = time.monotonic()
     try:
         process.communicate(timeout=60)
@@ -196,7 +183,7 @@ def two_at_once(small, whole):
     while process.poll() is None and not finished_parts(small):
         time.sleep(0.002)
     os.kill(process.pid, signal.SIGSTOP)
-    pids = children_of(process.pid) or [process.pid]
+    pids = ranks_of(process.pid) or [process.pid]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     for options in ((), ("--resume",), ("--overwrite",)):

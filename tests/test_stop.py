@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from small_run import SmallRun, contents, differences, program
+from small_run import SmallRun, contents, differences, program, ranks_of
 
 failed = 0
 
@@ -27,20 +27,6 @@ def wait_for_writing(small, process, ranks):
         if len(glob.glob(small.path("cubes.hdf5.parts/*.tmp.*"))) >= ranks or process.poll() is not None:
             return
         time.sleep(0.01)
-
-
-def ranks_of(launcher):
-    """Process ids of the program's ranks that mpirun started."""
-    found = []
-    for stat in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            with open(stat) as file:
-                fields = file.read().rsplit(")", 1)
-        except OSError:
-            continue
-        if int(fields[1].split()[1]) == launcher and fields[0].endswith("(tessera"):
-            found.append(int(stat.split("/")[2]))
-    return found
 
 
 def ends_early(small, process, what, reason):

@@ -33,6 +33,15 @@ inline std::vector<std::size_t> rowBlocks(const Stars& stars) {
     return starts;
 }
 
+// A single number to be summed.
+struct Amount {
+    double value = 0;
+    Amount& operator+=(const Amount& o) {
+        value += o.value;
+        return *this;
+    }
+};
+
 // The sum of everyone's partial sums, in order. T: doubles alone.
 template <class T>
 T sumInOrder(const std::vector<T>& partial, const Gather& gather) {

@@ -119,14 +119,6 @@ Vec3d systemicVelocity(const Selection& s, const Subhalo& subhalo, const ViewCon
     return subhalo.velocity ? *subhalo.velocity : meanVelocity(s, 0);
 }
 
-struct Mass {
-    double value = 0;
-    Mass& operator+=(const Mass& o) {
-        value += o.value;
-        return *this;
-    }
-};
-
 // Radius that holds half of the stars' mass, from the stars themselves: by halving the range it can lie in.
 double halfMassRadius(const Selection& s) {
     std::vector<double> radius(s.stars.size());
@@ -134,7 +126,8 @@ double halfMassRadius(const Selection& s) {
     for (std::size_t i = 0; i < radius.size(); ++i) largest = std::max(largest, radius[i] = norm(s.relative(i)));
     for (const double r : s.gather({largest})) largest = std::max(largest, r);
     const auto within = [&](double r) {
-        return s.sum<Mass>([&](std::size_t i) { return Mass{radius[i] <= r ? double(s.stars.mass[i]) : 0.0}; }).value;
+        return s.sum<Amount>([&](std::size_t i) { return Amount{radius[i] <= r ? double(s.stars.mass[i]) : 0.0}; })
+            .value;
     };
     const double half = 0.5 * within(largest);
     double low = 0, high = largest;
