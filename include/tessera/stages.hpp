@@ -58,7 +58,8 @@ struct Projected {
     float shiftMin = 0, shiftMax = 0;  // over the stars inside the grid
     std::uint64_t inside = 0;
 };
-Projected project(Host, const Stars&, const GalaxyFrame&, double boxSize, const SpaxelGrid&, Doppler);
+// depth [kpc]: stars farther than half of it from the centre along the line of sight are outside; 0: none is.
+Projected project(Host, const Stars&, const GalaxyFrame&, double boxSize, const SpaxelGrid&, Doppler, double depth = 0);
 
 // ---- SSP library on knots ----
 // Piecewise linear spectra are kinks at the library's own wavelengths (knots). The table holds every template at the

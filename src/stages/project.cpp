@@ -11,7 +11,7 @@
 namespace tessera {
 
 Projected project(Host exec, const Stars& stars, const GalaxyFrame& f, double boxSize, const SpaxelGrid& grid,
-                  Doppler kind) {
+                  Doppler kind, double depth) {
     const std::size_t n = stars.size();
     Projected p;
     p.spaxel = Buffer<std::uint32_t>(n);
@@ -23,7 +23,7 @@ Projected project(Host exec, const Stars& stars, const GalaxyFrame& f, double bo
     for (std::size_t i = 0; i < n; ++i) {
         const Vec3d x = f.rotation * nearestImage(stars.position[i] - f.centre, boxSize);
         const double v = dot(f.rotation.row[2], stars.velocity[i].to<double>() - f.velocity);
-        p.spaxel[i] = spaxelOf(x.x, x.y, grid);
+        p.spaxel[i] = depth > 0 && !(std::fabs(x.z) <= 0.5 * depth) ? outsideField : spaxelOf(x.x, x.y, grid);
         p.shift[i] = float(dopplerShift(v, kind));
         if (p.spaxel[i] == outsideField) continue;
         ++inside;
