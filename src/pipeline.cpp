@@ -12,6 +12,7 @@
 
 #include "device_observer.hpp"
 #include "make_cube.hpp"
+#include "stages/blocks.hpp"
 #include "team.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/instrument_files.hpp"
@@ -193,12 +194,13 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     g.grid = v.grid;
     g.unit = v.plan.fluxUnit + " Angstrom-1";
 
-    // Ranks that share a galaxy do so on the CPU.
-    DeviceObserver* const device = team.alone() && !input.field ? state_->device.get() : nullptr;
+    // Where one of the ranks has no device, all do without.
+    DeviceObserver* const device =
+        input.field || team.any(state_->device == nullptr) ? nullptr : state_->device.get();
     SumFrame deviceSums;
     if (device) {
-        device->load(stars);
-        deviceSums = [&](const auto&... a) { return device->frameSums(a...); };
+        device->load(stars, rowBlocks(stars));
+        deviceSums = [&](const auto&... a) { return sumInOrder(device->frameSums(a...), team.gather()); };
     }
     const GalaxyFrame f = timed("frame", [&] {
         try {
@@ -226,7 +228,9 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     };
     if (device) {
         const auto tableOf = [&](float low, float high) -> const KnotTable& {
-            return state_->knotsOf(v, tableKeyOf(low, high, 0));
+            KnotTable& table = state_->knotsOf(v, tableKeyOf(low, high, 0));
+            team.agree(table);
+            return table;
         };
         const DeviceTask task{f,
                               input.boxSize,
@@ -238,7 +242,9 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                               tableOf,
                               [&] { return state_->cubeOf(v); },
                               c.noise ? &*c.noise : nullptr,
-                              noise};
+                              noise,
+                              team,
+                              c.resources};
         if (!device->observe(task, g)) throw emptyField();
         return finished();
     }
