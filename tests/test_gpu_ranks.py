@@ -57,7 +57,7 @@ def difference(a, b):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    small = SmallRun(program(), folder, galaxies=3, stars=30000, spaxels=6)
+    small = SmallRun(program(), folder, galaxies=3, stars=45000, spaxels=6)
     small.config["galaxies"] = {"subhalos": [0]}
     small.config["telescope"]["wavelength"] = [4000, 4600, 3]
     small.config["view"] = {"redshift": 0.05, "orientation": "face-on", "systemic_velocity": "mean"}
