@@ -63,6 +63,20 @@ std::unique_ptr<DeviceObserver> makeDeviceObserver(Backend backend, [[maybe_unus
     return nullptr;
 }
 
+std::string deviceBackends() {
+    std::string text;
+#ifdef TESSERA_HAS_SIMT
+    text += ", simt";
+#endif
+#ifdef TESSERA_HAS_CUDA
+    text += ", cuda";
+#ifdef TESSERA_CUDA_HAS_NCCL
+    text += " with NCCL";
+#endif
+#endif
+    return text.empty() ? "none" : text.substr(2);
+}
+
 void requireDevice(Backend backend, const Comm& world) {
     if (backend != Backend::simt && backend != Backend::cuda) return;
     std::string mine;

@@ -53,6 +53,8 @@ public:
 // nullptr for cpu, and for auto where there is no device. nodeRank: of this process among those on its machine; they
 // take the devices in turns. Error: the backend is not compiled, or finds no device.
 std::unique_ptr<DeviceObserver> makeDeviceObserver(Backend, int nodeRank);
+// "simt, cuda with NCCL": those that this build has.
+std::string deviceBackends();
 // Throws that error now, on all ranks, with the names of those that found none. A call of all.
 void requireDevice(Backend, const Comm& world);
 
