@@ -21,7 +21,7 @@ struct Setup {
         config.resources.threads = 1;
         config.resources.backend = Backend::simt;
         config.resources.exchangeTimeout = 60;
-        config.telescope.wavelengthMax = 5000;
+        config.telescope.wavelengthMax = 4900;
         for (std::uint64_t row = 100; row < n; row += 997) stars.windRows.push_back(row);
         input.subhalo.id = 5;
         input.centre = {0.1, -0.05, 0.2};
@@ -59,8 +59,9 @@ bool sameMaps(const GalaxyCube& a, const GalaxyCube& b) {
 
 void checkShared(Setup& s, double bend = 1) {
     const Comm world = Comm::world();
-    const GalaxyCube alone = observeWith(s, Backend::simt, s.stars, Comm::self());
+    GalaxyCube alone;
     if (world.rank() == 0) {
+        alone = observeWith(s, Backend::simt, s.stars, Comm::self());
         CHECK(total(alone) > 0);
         const GalaxyCube cpu = observeWith(s, Backend::cpu, s.stars, Comm::self());
         CHECK(difference(alone.flux, cpu.flux) < (s.config.noise ? 1e-4 : 1e-5));
@@ -144,9 +145,8 @@ TEST_CASE("ranks on one device exchange through the hosts", "[gpu]") {
     if (world.size() == 1) return;
     setenv("TESSERA_SIMT_DEVICES", "1", 1);
     Setup s(9000);
-    const GalaxyCube alone = observeWith(s, Backend::simt, s.stars, Comm::self());
     const GalaxyCube shared = observeWith(s, Backend::simt, mine(s.stars), world);
-    if (world.rank() == 0) CHECK(same(shared.flux, alone.flux));
+    if (world.rank() == 0) CHECK(same(shared.flux, observeWith(s, Backend::simt, s.stars, Comm::self()).flux));
     s.config.resources.exchange = ExchangeWay::nccl;
     CHECK_THROWS_WITH(observeWith(s, Backend::simt, mine(s.stars), world),
                       Catch::Contains("ranks 0 and 1") && Catch::Contains("simulated device 0 of"));
