@@ -12,6 +12,7 @@
 
 #include "device_observer.hpp"
 #include "make_cube.hpp"
+#include "stages/blocks.hpp"
 #include "team.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/instrument_files.hpp"
@@ -199,13 +200,13 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                         "allowed: a number of kpc "
                         "for projection.smoothing",
                         input.subhalo.id));
-    // Ranks that share a galaxy do so on the CPU; footprints and fields with neighbours are its own.
-    const bool whole = c.projection.footprint == FootprintKind::nearest && !input.field;
-    DeviceObserver* const device = team.alone() && whole ? state_->device.get() : nullptr;
+    // Footprints and fields with neighbours are the CPU's own; where one of the ranks has no device, all do without.
+    const bool onDevice = state_->device && c.projection.footprint == FootprintKind::nearest && !input.field;
+    DeviceObserver* const device = team.any(!onDevice) ? nullptr : state_->device.get();
     SumFrame deviceSums;
     if (device) {
-        device->load(stars);
-        deviceSums = [&](const auto&... a) { return device->frameSums(a...); };
+        device->load(stars, rowBlocks(stars));
+        deviceSums = [&](const auto&... a) { return sumInOrder(device->frameSums(a...), team.gather()); };
     }
     const GalaxyFrame f = timed("frame", [&] {
         try {
@@ -233,7 +234,9 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     };
     if (device) {
         const auto tableOf = [&](float low, float high) -> const KnotTable& {
-            return state_->knotsOf(v, tableKeyOf(low, high, 0));
+            KnotTable& table = state_->knotsOf(v, tableKeyOf(low, high, 0));
+            team.agree(table);
+            return table;
         };
         const DeviceTask task{f,
                               input.boxSize,
@@ -245,7 +248,9 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                               tableOf,
                               [&] { return state_->cubeOf(v); },
                               c.noise ? &*c.noise : nullptr,
-                              noise};
+                              noise,
+                              team,
+                              c.resources};
         if (!device->observe(task, g)) throw emptyField();
         return finished();
     }

@@ -145,7 +145,7 @@ ExitCode run(const Config& config, const RunOptions& options) {
         return ExitCode::ok;
     }
 
-    requireDevice(plan.config.resources.backend, nodeRank());
+    requireDevice(plan.config.resources.backend, world);
     RunOutput output(world, plan, options);
     if (output.complete()) {
         if (world.rank() == 0 && !options.quiet) fmt::print("{}", completeAlready(plan, output.failedInComplete()));

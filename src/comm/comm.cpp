@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include "tessera/core/error.hpp"
 
@@ -61,6 +63,8 @@ private:
 struct Comm::Handle {
     explicit Handle(MPI_Comm c, bool own) : comm(c), owned(own) {}
     ~Handle() {
+        kept.clear();
+        ranges.clear();
         int done = 0;
         MPI_Finalized(&done);
         if (owned && !done) MPI_Comm_free(&comm);
@@ -69,6 +73,8 @@ struct Comm::Handle {
     Handle& operator=(const Handle&) = delete;
     mutable MPI_Comm comm;
     bool owned;
+    mutable std::map<std::pair<int, int>, std::shared_ptr<const Handle>> ranges;  // go in the same order on all ranks
+    mutable std::map<std::type_index, std::shared_ptr<void>> kept;
 };
 
 Comm Comm::self() {
@@ -85,6 +91,8 @@ Comm Comm::world() {
 Comm Comm::range(int first, int last) const {
     expects(first >= 0 && first <= rank_ && rank_ <= last && last < size_, "a rank of the range it asks for");
     if (!handle_ || first == last) return self();
+    std::shared_ptr<const Handle>& known = handle_->ranges[{first, last}];
+    if (known) return {known, rank_ - first, last - first + 1};
     MPI_Group all, some;
     check(MPI_Comm_group(handle_->comm, &all), "MPI_Comm_group");
     int triplet[1][3] = {{first, last, 1}};
@@ -93,11 +101,20 @@ Comm Comm::range(int first, int last) const {
     check(MPI_Comm_create_group(handle_->comm, some, first, &made), "MPI_Comm_create_group");
     MPI_Group_free(&some);
     MPI_Group_free(&all);
-    return {std::make_shared<const Handle>(made, true), rank_ - first, last - first + 1};
+    known = std::make_shared<const Handle>(made, true);
+    return {known, rank_ - first, last - first + 1};
+}
+
+std::shared_ptr<void>& Comm::slot(std::type_index type) const {
+    expects(handle_ != nullptr, "more than one rank");
+    return handle_->kept[type];
 }
 
 std::uint64_t Comm::bytesMoved() noexcept {
     return moved;
+}
+void Comm::countMoved(std::uint64_t bytes) noexcept {
+    moved += bytes;
 }
 
 void Comm::barrier() const {
@@ -181,6 +198,27 @@ void Comm::broadcastBytes(void* values, std::size_t bytes, int root) const {
         check(MPI_Bcast(static_cast<std::byte*>(values) + from, int(std::min(most, bytes - from)), MPI_BYTE, root,
                         handle_->comm),
               "MPI_Bcast");
+}
+
+void Comm::transfer(std::span<const Message> send, std::span<const Message> receive) const {
+    expects(handle_ != nullptr, "more than one rank");
+    constexpr std::size_t most = std::size_t(1) << 30;  // counts are ints
+    std::vector<MPI_Request> requests;
+    const auto pieces = [&](const Message& m, auto&& start) {
+        for (std::size_t at = 0; at < m.bytes; at += most)
+            start(static_cast<std::byte*>(m.data) + at, int(std::min(most, m.bytes - at)), &requests.emplace_back());
+    };
+    for (const Message& m : receive)
+        pieces(m, [&](std::byte* to, int bytes, MPI_Request* request) {
+            check(MPI_Irecv(to, bytes, MPI_BYTE, m.rank, 0, handle_->comm, request), "MPI_Irecv");
+        });
+    for (const Message& m : send) {
+        if (m.rank != rank_) countMoved(m.bytes);
+        pieces(m, [&](std::byte* from, int bytes, MPI_Request* request) {
+            check(MPI_Isend(from, bytes, MPI_BYTE, m.rank, 0, handle_->comm, request), "MPI_Isend");
+        });
+    }
+    check(MPI_Waitall(int(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
 }
 
 std::vector<std::string> Comm::gather(const std::string& text) const {

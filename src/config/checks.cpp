@@ -174,6 +174,16 @@ void checkBackend(Backend backend) {
         backend == Backend::cuda ? "cuda" : "simt", simt ? ", \"simt\"" : "", cuda ? ", \"cuda\"" : ""));
 }
 
+void checkExchange(const ResourcesConfig& r) {
+#if defined(TESSERA_HAS_CUDA) && !defined(TESSERA_CUDA_HAS_NCCL)
+    if (r.exchange == ExchangeWay::nccl && (r.backend == Backend::cuda || r.backend == Backend::automatic))
+        throw NotCompiled(
+            "resources.exchange: \"nccl\" is not in this build (compiled without it); allowed: \"auto\", \"mpi\"");
+#else
+    (void)r;
+#endif
+}
+
 }  // namespace
 
 void checkTogether(const Config& config, const json& given) {
@@ -192,6 +202,7 @@ void checkTogether(const Config& config, const json& given) {
         throw ConfigError(fmt::format("galaxies.centre: one centre for {} subhalos; allowed: with one galaxy",
                                       config.galaxies.subhalos.size()));
     checkBackend(config.resources.backend);
+    checkExchange(config.resources);
     if (config.compat == Compat::rubix) checkCompat(config);
 }
 

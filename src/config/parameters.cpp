@@ -38,6 +38,8 @@ const std::vector<std::pair<Assembly, std::string>> assemblyNames{
 const std::vector<std::pair<Compat, std::string>> compatNames{{Compat::none, "none"}, {Compat::rubix, "rubix"}};
 const std::vector<std::pair<Backend, std::string>> backendNames{
     {Backend::automatic, "auto"}, {Backend::cpu, "cpu"}, {Backend::simt, "simt"}, {Backend::cuda, "cuda"}};
+const std::vector<std::pair<ExchangeWay, std::string>> exchangeNames{
+    {ExchangeWay::automatic, "auto"}, {ExchangeWay::nccl, "nccl"}, {ExchangeWay::mpi, "mpi"}};
 
 Section snapshotSection() {
     using S = SnapshotConfig;
@@ -331,6 +333,12 @@ Section resourcesSection() {
         choice("backend", &S::backend, backendNames,
                "on a GPU (cuda), with its kernels on the CPU to check them (simt, slow), or cpu; auto takes a GPU "
                "where the build has CUDA and one is found"),
+        choice("exchange", &S::exchange, exchangeNames,
+               "how the GPUs of ranks that share a galaxy exchange stars and spectra: directly (nccl, one GPU a rank) "
+               "or through the hosts' memory (mpi); auto: nccl where the build has it and no two of the ranks have the "
+               "same GPU"),
+        number("exchange_timeout", &S::exchangeTimeout, {0.001, 1e6}, "s",
+               "with nccl: the run ends with an error where another rank does not answer for so long"),
         integer("threads", &S::threads, {0, 4096}, "", "per rank; 0: all that OpenMP offers"),
         integer("memory_per_rank", &S::memoryPerRank, {0, 1e18}, "byte",
                 "0: half of the node's memory, shared by its ranks"),

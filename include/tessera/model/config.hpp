@@ -166,13 +166,16 @@ struct OutputConfig {
 
 enum class Compat { none, rubix };
 enum class Backend { automatic, cpu, simt, cuda };
+enum class ExchangeWay { automatic, nccl, mpi };
 
 struct ResourcesConfig {
     Backend backend = Backend::automatic;
-    int threads = 0;                      // 0: all that OpenMP offers
-    std::uint64_t memoryPerRank = 0;      // [byte] 0: half of the node's memory, shared by its ranks
-    std::uint64_t splitFrom = 1'000'000;  // star particles; a galaxy of so many may be shared by ranks
-    bool deterministic = true;            // bitwise the same for any number of threads and ranks
+    ExchangeWay exchange = ExchangeWay::automatic;  // between the devices of a shared galaxy
+    double exchangeTimeout = 600;                   // [s]
+    int threads = 0;                                // 0: all that OpenMP offers
+    std::uint64_t memoryPerRank = 0;                // [byte] 0: half of the node's memory, shared by its ranks
+    std::uint64_t splitFrom = 1'000'000;            // star particles; a galaxy of so many may be shared by ranks
+    bool deterministic = true;                      // bitwise the same for any number of threads and ranks
 };
 
 struct Config {
