@@ -63,8 +63,9 @@ void writeTogether(const Comm& comm, const std::string& output, const CubeFileHe
 
 void checkAssembly(const OutputConfig& config) {
     if (config.assembly == Assembly::collective && !hdf5IsParallel())
-        throw NotCompiled("output.assembly: \"collective\" needs parallel HDF5, and this build has a serial one; allowed: "
-                          "\"auto\", \"copy\"");
+        throw NotCompiled(
+            "output.assembly: \"collective\" needs parallel HDF5, and this build has a serial one; allowed: "
+            "\"auto\", \"copy\"");
 }
 
 void assemble(const Comm& comm, const std::string& output, const CubeFileHeader& header,

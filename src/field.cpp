@@ -40,8 +40,8 @@ std::vector<BlockBox> boxesOf(const Snapshot& snapshot, const std::vector<std::u
         const Buffer<Vec3d> positions = snapshot.readStarPositions({cuts[b], cuts[last] - cuts[b]});
         const std::uint64_t from = cuts[b];
         for (; b < last; ++b) {
-            BlockBox& box = boxes.emplace_back(boxAround(
-                positions.view().subspan(cuts[b] - from, cuts[b + 1] - cuts[b]), snapshot.info().boxSize));
+            BlockBox& box = boxes.emplace_back(
+                boxAround(positions.view().subspan(cuts[b] - from, cuts[b + 1] - cuts[b]), snapshot.info().boxSize));
             box.first = cuts[b];
         }
     }
@@ -115,9 +115,10 @@ Vec3d centreOf(const RunPlan& plan, const Subhalo& s) {
     const SnapshotInfo& info = plan.snapshot->info();
     if (plan.config.galaxies.centre) return *plan.config.galaxies.centre * info.lengthUnit;
     if (!s.position)
-        throw Error(fmt::format("{}: the catalogue gives no position of subhalo {} (SubhaloPos), which "
-                                "galaxies.particles \"field\" needs",
-                                info.path, s.id));
+        throw Error(
+            fmt::format("{}: the catalogue gives no position of subhalo {} (SubhaloPos), which "
+                        "galaxies.particles \"field\" needs",
+                        info.path, s.id));
     return *s.position;
 }
 
@@ -189,10 +190,11 @@ void findNeighbours(RunPlan& plan, const Comm& comm) {
             reach = std::max(reach, known->second);
         }
         if (boxSize > 0 && 2 * reach > boxSize)
-            throw ConfigError(fmt::format(
-                "galaxies.depth: {:g} kpc with the field of view of subhalo {} reach {:.4g} kpc from its centre; allowed "
-                "for galaxies.particles \"field\": at most half of the periodic box of {:.4g} kpc",
-                depth, s.id, reach, boxSize));
+            throw ConfigError(
+                fmt::format("galaxies.depth: {:g} kpc with the field of view of subhalo {} reach {:.4g} kpc from its "
+                            "centre; allowed "
+                            "for galaxies.particles \"field\": at most half of the periodic box of {:.4g} kpc",
+                            depth, s.id, reach, boxSize));
         plan.neighbours[g] = blocks.near(centreOf(plan, s), reach, s.stars);
     }
 }

@@ -85,7 +85,8 @@ ExitCode runCommand(const Arguments& args) {
     run.retryFailed = values.count("retry-failed") != 0;
     run.resume = run.retryFailed || values.count("resume") != 0;
     run.strict = values.count("strict") != 0;
-    if (run.resume && run.overwrite) throw ConfigError(
+    if (run.resume && run.overwrite)
+        throw ConfigError(
             fmt::format("run: --{} and --overwrite exclude each other", run.retryFailed ? "retry-failed" : "resume"));
     if (values.count("max-time")) run.maxSeconds = parseDuration(values["max-time"].as<std::string>());
     if (values.count("shard")) {

@@ -183,8 +183,7 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
                                    if (lengths) lengths->convert(row + i, part, &s.smoothing[kept + i]);
                                },
                                [&](Row i, Row part) {  // wind, left out below, is formed at no time
-                                   for (Row k = i; k < i + part; ++k)
-                                       s.age[kept + k] = float(age.age(std::max(birth[k], 0.0)));
+                                   age.ages(&birth[i], part, &s.age[kept + i]);
                                },
                            });
             if (keep.size() != rows) {

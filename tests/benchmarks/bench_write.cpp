@@ -97,14 +97,14 @@ void work(const Options& o) {
     }
     if (world.rank() != 0) return;
     const double megabytes = double(o.galaxies) * double(o.spaxels * o.spaxels) * 3721 * sizeof(float) / 1e6;
-    nlohmann::json figures = {{"program", "bench_write"},       {"ranks", world.size()},
-                              {"compression", o.compression},   {"galaxies", o.galaxies},
-                              {"megabytes", megabytes},         {"megabytes_on_disk", stored},
-                              {"parts_seconds", parts},         {"copy_seconds", copy}};
-    fmt::print("{} ranks, {} cubes, {:.0f} MB, compression {}, {:.0f} MB on disk\n", world.size(), o.galaxies, megabytes,
-               o.compression, stored);
+    nlohmann::json figures = {{"program", "bench_write"}, {"ranks", world.size()},  {"compression", o.compression},
+                              {"galaxies", o.galaxies},   {"megabytes", megabytes}, {"megabytes_on_disk", stored},
+                              {"parts_seconds", parts},   {"copy_seconds", copy}};
+    fmt::print("{} ranks, {} cubes, {:.0f} MB, compression {}, {:.0f} MB on disk\n", world.size(), o.galaxies,
+               megabytes, o.compression, stored);
     const auto print = [&](const char* what, double s) {
-        fmt::print("  {:<22}{:8.3f} s {:8.0f} MB/s of cubes {:8.0f} MB/s of disk\n", what, s, megabytes / s, stored / s);
+        fmt::print("  {:<22}{:8.3f} s {:8.0f} MB/s of cubes {:8.0f} MB/s of disk\n", what, s, megabytes / s,
+                   stored / s);
     };
     print("parts", parts);
     print("one file, copied", copy);
