@@ -185,8 +185,10 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     g.report = v.report;
     g.report.subhalo = input.subhalo.id;
     g.report.view = narrow<int>(noise.view);
-    g.report.nStars = team.total(stars.size());
-    g.report.nWind = team.total(stars.windRows.size());
+    const Stars copied = input.field ? sliceRows(stars, 0, input.field->ownRows) : Stars();
+    const Stars& own = input.field ? copied : stars;
+    g.report.nStars = team.total(own.size());
+    g.report.nWind = team.total(own.windRows.size());
     g.wavelength = optics.grid();
     g.grid = v.grid;
     g.unit = v.plan.fluxUnit + " Angstrom-1";
@@ -199,7 +201,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                         input.subhalo.id));
     // Ranks that share a galaxy do so on the CPU, and footprints are its own.
     const bool whole = c.projection.footprint == FootprintKind::nearest;
-    DeviceObserver* const device = team.alone() && whole ? state_->device.get() : nullptr;
+    DeviceObserver* const device = team.alone() && whole && !input.field ? state_->device.get() : nullptr;
     SumFrame deviceSums;
     if (device) {
         device->load(stars);
@@ -207,7 +209,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     }
     const GalaxyFrame f = timed("frame", [&] {
         try {
-            return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather(), deviceSums);
+            return frame(exec, own, input.subhalo, input.centre, input.boxSize, view, team.gather(), deviceSums);
         } catch (const Error& e) {
             throw Unobservable(e.what(), e.where());
         }
@@ -220,10 +222,10 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     const Doppler doppler = state_->rubix() ? Doppler::exponential : c.spectra.doppler;
     const auto emptyField = [&] {
         return EmptyField(
-            fmt::format("subhalo {}: none of its {} stars lies in the field of view ({} arcsec = {:.3g} kpc at "
+            fmt::format("subhalo {}: none of its {} stars{} lies in the field of view ({} arcsec = {:.3g} kpc at "
                         "redshift {})",
-                        input.subhalo.id, g.report.nStars, c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec,
-                        view.redshift));
+                        input.subhalo.id, g.report.nStars, input.field ? " nor of others'" : "", c.telescope.fov,
+                        c.telescope.fov * g.report.kpcPerArcsec, view.redshift));
     };
     const auto finished = [&] {
         g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -248,8 +250,10 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         return finished();
     }
 
-    Projected projected =
-        timed("project", [&] { return project(exec, stars, f, input.boxSize, padded, doppler, c.projection); });
+    Projected projected = timed("project", [&] {
+        return project(exec, stars, f, input.boxSize, padded, doppler, input.field ? input.field->depth : 0,
+                       c.projection);
+    });
     if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
     if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad()))) throw emptyField();
 

@@ -203,6 +203,20 @@ std::vector<std::string> Comm::gather(const std::string& text) const {
     return texts;
 }
 
+std::string Comm::broadcast(std::string text) const {
+    std::uint64_t length = text.size();
+    broadcast(&length, 1);
+    text.resize(length);
+    broadcast(text.data(), text.size());
+    return text;
+}
+
+MpiHandle Comm::handle() const noexcept {
+    static const MPI_Info none = MPI_INFO_NULL;
+    if (!handle_) return {};
+    return {&handle_->comm, &none, rank_, size_};
+}
+
 void Comm::abort(int code) const noexcept {
     if (handle_ && size_ > 1) MPI_Abort(MPI_COMM_WORLD, code);
     std::_Exit(code);
@@ -227,10 +241,13 @@ void startAlone() {
 }  // namespace
 
 namespace {
-int rankOnNode = 0;
+int rankOnNode = 0, ranksOnNode = 1;
 }
 int nodeRank() noexcept {
     return rankOnNode;
+}
+int nodeSize() noexcept {
+    return ranksOnNode;
 }
 
 MpiSession::MpiSession(int& argc, char**& argv) {
@@ -240,6 +257,7 @@ MpiSession::MpiSession(int& argc, char**& argv) {
     MPI_Comm node = MPI_COMM_NULL;
     check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
     check(MPI_Comm_rank(node, &rankOnNode), "MPI_Comm_rank");
+    check(MPI_Comm_size(node, &ranksOnNode), "MPI_Comm_size");
     check(MPI_Comm_free(&node), "MPI_Comm_free");
 }
 

@@ -122,7 +122,8 @@ void checkNoise(const NoiseConfig& n, const Config& config, const json& given) {
     checkUnused("noise", &n, given, "area, throughput, sky, read_noise and exposures belong to noise.exposure_time");
 }
 
-void checkGalaxies(const GalaxiesConfig& g) {
+void checkGalaxies(const GalaxiesConfig& g, const json& keys) {
+    checkUnused("galaxies", &g, keys, "depth belongs to galaxies.particles \"field\"");
     std::string given;
     for (const auto& [key, there] :
          {std::pair{"subhalos", !g.subhalos.empty()}, {"file", !g.file.empty()}, {"rows", !g.rows.empty()}}) {
@@ -185,7 +186,7 @@ void checkTogether(const Config& config, const json& given) {
     if (config.psf) checkPsf(*config.psf, config.telescope, section("psf"));
     if (config.lsf) checkLsf(*config.lsf, config.telescope);
     if (config.noise) checkNoise(*config.noise, config, section("noise"));
-    checkGalaxies(config.galaxies);
+    checkGalaxies(config.galaxies, section("galaxies"));
     checkProjection(config, section("projection"));
     if (config.galaxies.centre && config.galaxies.subhalos.size() > 1)
         throw ConfigError(fmt::format("galaxies.centre: one centre for {} subhalos; allowed: with one galaxy",

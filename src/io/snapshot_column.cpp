@@ -55,11 +55,13 @@ void Column::convert(std::uint64_t first, std::uint64_t count, std::size_t width
 
 template <class T>
 void Column::fetch(std::uint64_t first, std::uint64_t count, T* out) const {
-    data_.readRows(first, count, out);
+    plain_ = data_.isPlain<T>();
+    if (!plain_) data_.readRows(first, count, out);
 }
 
 template <class T>
 void Column::convert(std::uint64_t first, std::uint64_t count, T* out) const {
+    if (plain_) data_.readPlain(first, count, out);
     convert(first, count, width_, out);
 }
 

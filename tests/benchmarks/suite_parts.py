@@ -219,7 +219,7 @@ def survey(b):
 def ranks(b):
     """Galaxies on two ranks of one core each, against one rank with all of them (strong scaling) and with each half of them
     (weak scaling); and one galaxy that both ranks share."""
-    count = 4 if b.args.tiny else 16
+    count = 4 if b.args.tiny else 80  # enough that slices of whole galaxies can be equal
     make_mock(b, "ranks", 20000 if b.args.tiny else 4000000, 2 * count, 2)
     giant = {"subhalos": [0]}
     first, second = list(range(1, count // 2 + 1)), list(range(count // 2 + 1, count + 1))
@@ -230,7 +230,7 @@ def ranks(b):
         walls = {}
         for run in range(b.args.runs + 1):
             for what, galaxies, np in cases:
-                config = configure(b, "ranks-run", "ranks", galaxies, "MUSE", 2 if b.args.tiny else 20, b.args.libraries[0], 4)
+                config = configure(b, "ranks-run", "ranks", galaxies, "MUSE", 2 if b.args.tiny else 10, b.args.libraries[0], 4)
                 wall, peak = timed(["mpirun", "-np", str(np), "--oversubscribe", "--bind-to", "core", b.program("tessera"), "run", str(config), "-q",
                                     "--overwrite", "--set", "resources.threads=1", "--set", f"output.layout={layout}",
                                     "--set", "resources.split_from=10000"], b.work)

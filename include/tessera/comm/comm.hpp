@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tessera/core/memory.hpp"
+#include "tessera/core/mpi_handle.hpp"
 
 namespace tessera {
 
@@ -44,6 +45,11 @@ public:
     template <class T>
     void broadcast(T* values, std::size_t n, int root = 0) const;
 
+    // Rank 0's text, everywhere.
+    std::string broadcast(std::string text) const;
+
+    MpiHandle handle() const noexcept;  // for parallel HDF5
+
     void abort(int code) const noexcept;  // takes all ranks down; does not return
 
     // [byte] that this process has handed to other ranks so far, by exchange() and collect(): what is moved of particles
@@ -75,8 +81,9 @@ public:
     MpiSession& operator=(const MpiSession&) = delete;
 };
 
-// Rank of this process among those on its machine; 0 without an MpiSession.
+// Rank of this process among those on its machine, and their number; 0 and 1 without an MpiSession.
 int nodeRank() noexcept;
+int nodeSize() noexcept;
 
 // "Open MPI v4.1.4 ..." of the library in use.
 std::string mpiLibraryVersion();
