@@ -256,8 +256,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     }
 
     Projected projected = timed("project", [&] {
-        return project(exec, stars, f, input.boxSize, padded, doppler, c.projection,
-                       input.field ? input.field->depth : 0);
+        return project(exec, stars, f, input.boxSize, padded, doppler, input.field ? input.field->depth : 0,
+                       c.projection);
     });
     if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
     if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad()))) throw emptyField();

@@ -125,9 +125,9 @@ struct GatherArgs {
 struct PixelGatherArgs {
     const StarRecord* stars;
     std::size_t count;
-    double lowerEdge;
-    int nAge, ageStep;                    // as in SpectrumArgs
-    const float *average, *slope, *bent;  // [template][stride]
+    double lowerEdge, inverseStep;              // of the bin
+    int nAge, ageStep;                          // as in SpectrumArgs
+    const float *average, *slope, *upperSlope;  // [template][stride]: at the lower edge, and the slope at the upper one
     std::size_t stride;
     std::size_t lanes;       // pixels, a multiple of 16
     const float* cotangent;  // of the pixels
