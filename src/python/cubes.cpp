@@ -73,8 +73,7 @@ void bindCubes(nb::module_& m) {
     m.def("read_cube", [](const std::string& path, std::int64_t subhalo, int view) {
         return toPython(aside([&] { return readGalaxyCube(path, subhalo, view); }));
     });
-    m.def("galaxies_in_file",
-          [](const std::string& path) { return aside([&] { return galaxiesInFile(path); }); });
+    m.def("galaxies_in_file", [](const std::string& path) { return aside([&] { return galaxiesInFile(path); }); });
     m.def("config_in_file", [](const std::string& path) { return aside([&] { return configInFile(path); }); });
 }
 

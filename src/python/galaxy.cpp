@@ -26,18 +26,19 @@ Three threeOf(const Vec3d& v) {
 
 void bindGalaxy(nb::module_& m) {
     nb::class_<GalaxyInput>(m, "Galaxy")
-        .def("__init__",
-             [](GalaxyInput* self, const Three& centre, std::optional<Three> velocity, std::optional<double> halfMass,
-                double boxSize, std::int64_t id) {
-                 new (self) GalaxyInput;
-                 self->centre = vectorOf(centre);
-                 if (velocity) self->subhalo.velocity = vectorOf(*velocity);
-                 self->subhalo.halfMassRadius = halfMass;
-                 self->boxSize = boxSize;
-                 self->subhalo.id = id;
-             },
-             nb::arg("centre"), nb::arg("velocity").none(), nb::arg("half_mass_radius").none(), nb::arg("box_size"),
-             nb::arg("id"))
+        .def(
+            "__init__",
+            [](GalaxyInput* self, const Three& centre, std::optional<Three> velocity, std::optional<double> halfMass,
+               double boxSize, std::int64_t id) {
+                new (self) GalaxyInput;
+                self->centre = vectorOf(centre);
+                if (velocity) self->subhalo.velocity = vectorOf(*velocity);
+                self->subhalo.halfMassRadius = halfMass;
+                self->boxSize = boxSize;
+                self->subhalo.id = id;
+            },
+            nb::arg("centre"), nb::arg("velocity").none(), nb::arg("half_mass_radius").none(), nb::arg("box_size"),
+            nb::arg("id"))
         .def_prop_ro("centre", [](const GalaxyInput& g) { return threeOf(g.centre); })
         .def_prop_ro("velocity",
                      [](const GalaxyInput& g) {

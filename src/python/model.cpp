@@ -31,8 +31,7 @@ Config configOf(const std::string& text, const std::string& origin) {
 
 Cosmology cosmologyFor(const Config& c) {
     if (c.cosmology.name != "snapshot") return cosmologyOf(c.cosmology, {});
-    if (c.snapshot.path == noSnapshot)
-        throw ConfigError("cosmology.name: \"snapshot\" needs snapshot.path");
+    if (c.snapshot.path == noSnapshot) throw ConfigError("cosmology.name: \"snapshot\" needs snapshot.path");
     return cosmologyOf(c.cosmology, Snapshot::open(c.snapshot.path, c.snapshot.format, c.snapshot.number)->info());
 }
 
@@ -55,8 +54,7 @@ Model::Model(const std::string& json, const std::string& origin) : noisy_(config
     });
 }
 
-Model::Model(const Model& like, const std::string& json)
-    : noisy_(configOf(json, "parameters")), shared_(like.shared_) {
+Model::Model(const Model& like, const std::string& json) : noisy_(configOf(json, "parameters")), shared_(like.shared_) {
     config_ = noisy_;
     config_.noise.reset();
     checkViews(config_, *shared_->library);
@@ -126,13 +124,15 @@ std::string Model::dump() const {
 void bindModel(nb::module_& m) {
     nb::class_<Model>(m, "Model")
         .def(nb::init<const std::string&, const std::string&>())
-        .def("with_config", [](const Model& like, const std::string& json) { return new Model(like, json); },
-             nb::rv_policy::take_ownership)
-        .def("with_templates",
-             [](const Model& like, DoublesIn flux) {
-                 return new Model(like, std::vector<double>(flux.data(), flux.data() + flux.shape(0)));
-             },
-             nb::rv_policy::take_ownership)
+        .def(
+            "with_config", [](const Model& like, const std::string& json) { return new Model(like, json); },
+            nb::rv_policy::take_ownership)
+        .def(
+            "with_templates",
+            [](const Model& like, DoublesIn flux) {
+                return new Model(like, std::vector<double>(flux.data(), flux.data() + flux.shape(0)));
+            },
+            nb::rv_policy::take_ownership)
         .def("config", &Model::dump)
         .def("check_view", [](const Model& self, int view) { self.checkedView(view); })
         .def("default_seed",

@@ -46,9 +46,12 @@ NB_MODULE(_core, m) {
     python::bindModel(m);
     python::bindLinearisation(m);
     python::bindSnapshots(m);
-    m.def("mock_galaxy", [](std::uint64_t stars, std::uint64_t seed, double stellarMass) {
-        auto* arrays = new python::StarArrays;
-        arrays->stars = mockGalaxy(stars, seed, stellarMass);
-        return arrays;
-    }, nb::rv_policy::take_ownership);
+    m.def(
+        "mock_galaxy",
+        [](std::uint64_t stars, std::uint64_t seed, double stellarMass) {
+            auto* arrays = new python::StarArrays;
+            arrays->stars = mockGalaxy(stars, seed, stellarMass);
+            return arrays;
+        },
+        nb::rv_policy::take_ownership);
 }

@@ -75,10 +75,12 @@ void bindStars(nb::module_& m) {
                 self->keep.push_back(std::make_shared<FloatsIn>(*smoothing));
             },
             nb::arg("mass").noconvert(), nb::arg("age").noconvert(), nb::arg("metallicity").noconvert(),
-            nb::arg("coords").noconvert(), nb::arg("velocity").noconvert(), nb::arg("smoothing").noconvert() = nb::none())
+            nb::arg("coords").noconvert(), nb::arg("velocity").noconvert(),
+            nb::arg("smoothing").noconvert() = nb::none())
         .def("__len__", [](const StarArrays& s) { return s.stars.size(); })
         .def("check", &StarArrays::check)
-        .def_prop_ro("wind_rows", [](const StarArrays& s) { return copyOf(s.stars.windRows, {s.stars.windRows.size()}); })
+        .def_prop_ro("wind_rows",
+                     [](const StarArrays& s) { return copyOf(s.stars.windRows, {s.stars.windRows.size()}); })
         .def_prop_ro("columns", [](nb::handle self) {
             const Stars& s = nb::cast<const StarArrays&>(self).stars;
             const std::size_t n = s.size();

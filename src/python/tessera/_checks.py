@@ -19,7 +19,7 @@ def array(name, value, shape, dtype, unit="", least=None, finite=True):
     if given.ndim != len(shape) or any(s is not None and s != g for s, g in zip(shape, given.shape)):
         raise ValueError(f"{name}: {expected}, found shape {given.shape}")
     with np.errstate(over="ignore", invalid="ignore"):
-        out = np.ascontiguousarray(given, dtype=dtype)
+        out = np.asarray(given, dtype=dtype, order="C")
         bad = ~np.isfinite(out) if finite else np.zeros(0, dtype=bool)
         if least is not None:
             bad = bad | ~(out >= least)
