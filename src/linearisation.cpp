@@ -39,9 +39,11 @@ void Linearisation::State::prepare() {
     team.combineShifts(projected);
     inside = team.total(projected.inside);
     timer.reset();
-    TableKey key = tableKeyOf(projected.shiftMin, projected.shiftMax, inside);
-    std::get<bool>(key) = false;  // derivatives do without coefficients
-    table = makeKnots(exec, config, library, plan, key);
+    tableKey = tableKeyOf(projected.shiftMin, projected.shiftMax, inside);
+    std::get<bool>(tableKey) = false;  // derivatives do without coefficients
+    std::optional<Knots> kept;
+    if (known) kept = known->take(KnotCache::keyOf(config, plan, tableKey, true));
+    table = kept ? std::move(kept->table) : makeKnots(exec, config, library, plan, tableKey);
     table.shiftStep = std::min(table.shiftStep, derivativeShiftStep(config.spectra.accuracy, table.fine));
     timer.emplace("bin");
     binned = order(exec, stars, projected, pieces.grid.n * pieces.grid.n, table);
