@@ -40,8 +40,8 @@ std::vector<BlockBox> boxesOf(const Snapshot& snapshot, const std::vector<std::u
         const Buffer<Vec3d> positions = snapshot.readStarPositions({cuts[b], cuts[last] - cuts[b]});
         const std::uint64_t from = cuts[b];
         for (; b < last; ++b) {
-            BlockBox& box = boxes.emplace_back(boxAround(
-                positions.view().subspan(cuts[b] - from, cuts[b + 1] - cuts[b]), snapshot.info().boxSize));
+            BlockBox& box = boxes.emplace_back(
+                boxAround(positions.view().subspan(cuts[b] - from, cuts[b + 1] - cuts[b]), snapshot.info().boxSize));
             box.first = cuts[b];
         }
     }
@@ -58,7 +58,12 @@ double reachOf(const Setup& setup, double redshift, double depth) {
         pad = double(makePsf(*c.psf, image, c.telescope.wavelengths(), c.telescope.spaxel).radius);
     }
     const SpaxelGrid grid = fieldGrid(c, kpcPerArcsecOf(c, setup.cosmology, redshift));
-    const double half = (0.5 * double(grid.n) + pad) * grid.spaxelKpc;
+    // A star outside shines in as far as its footprint reaches; of kernels of the stars' own lengths, which nobody knows yet,
+    // those whose middle is farther are left out.
+    double footprint = 0;
+    if (c.projection.footprint == FootprintKind::cloudInCell) footprint = 0.5 * grid.spaxelKpc;
+    if (c.projection.footprint == FootprintKind::sph) footprint = c.projection.smoothing.value_or(0);
+    const double half = (0.5 * double(grid.n) + pad) * grid.spaxelKpc + footprint;
     return std::sqrt(2 * half * half + 0.25 * depth * depth) * (1 + 1e-9);
 }
 
@@ -115,9 +120,10 @@ Vec3d centreOf(const RunPlan& plan, const Subhalo& s) {
     const SnapshotInfo& info = plan.snapshot->info();
     if (plan.config.galaxies.centre) return *plan.config.galaxies.centre * info.lengthUnit;
     if (!s.position)
-        throw Error(fmt::format("{}: the catalogue gives no position of subhalo {} (SubhaloPos), which "
-                                "galaxies.particles \"field\" needs",
-                                info.path, s.id));
+        throw Error(
+            fmt::format("{}: the catalogue gives no position of subhalo {} (SubhaloPos), which "
+                        "galaxies.particles \"field\" needs",
+                        info.path, s.id));
     return *s.position;
 }
 
@@ -189,10 +195,11 @@ void findNeighbours(RunPlan& plan, const Comm& comm) {
             reach = std::max(reach, known->second);
         }
         if (boxSize > 0 && 2 * reach > boxSize)
-            throw ConfigError(fmt::format(
-                "galaxies.depth: {:g} kpc with the field of view of subhalo {} reach {:.4g} kpc from its centre; allowed "
-                "for galaxies.particles \"field\": at most half of the periodic box of {:.4g} kpc",
-                depth, s.id, reach, boxSize));
+            throw ConfigError(
+                fmt::format("galaxies.depth: {:g} kpc with the field of view of subhalo {} reach {:.4g} kpc from its "
+                            "centre; allowed "
+                            "for galaxies.particles \"field\": at most half of the periodic box of {:.4g} kpc",
+                            depth, s.id, reach, boxSize));
         plan.neighbours[g] = blocks.near(centreOf(plan, s), reach, s.stars);
     }
 }
