@@ -58,7 +58,12 @@ double reachOf(const Setup& setup, double redshift, double depth) {
         pad = double(makePsf(*c.psf, image, c.telescope.wavelengths(), c.telescope.spaxel).radius);
     }
     const SpaxelGrid grid = fieldGrid(c, kpcPerArcsecOf(c, setup.cosmology, redshift));
-    const double half = (0.5 * double(grid.n) + pad) * grid.spaxelKpc;
+    // A star outside shines in as far as its footprint reaches; of kernels of the stars' own lengths, which nobody knows yet,
+    // those whose middle is farther are left out.
+    double footprint = 0;
+    if (c.projection.footprint == FootprintKind::cloudInCell) footprint = 0.5 * grid.spaxelKpc;
+    if (c.projection.footprint == FootprintKind::sph) footprint = c.projection.smoothing.value_or(0);
+    const double half = (0.5 * double(grid.n) + pad) * grid.spaxelKpc + footprint;
     return std::sqrt(2 * half * half + 0.25 * depth * depth) * (1 + 1e-9);
 }
 

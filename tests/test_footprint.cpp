@@ -162,6 +162,46 @@ TEST_CASE("slopes of shares", "[footprint]") {
     }
 }
 
+TEST_CASE("adjoints of the functions of values", "[footprint][adjoint]") {
+    std::mt19937_64 rng(2);
+    std::uniform_real_distribution<double> uniform;
+    const KernelTable table = projectedKernel();
+    const std::size_t n = 7;
+    for (int i = 0; i < 100; ++i) {
+        const double ix = std::floor(7 * uniform(rng)), iy = std::floor(7 * uniform(rng));
+        // Position, smoothing length, size of a spaxel; a corner inside the kernel.
+        const std::vector<double> x{(ix - 3.5) * 0.4 + 0.3 * (uniform(rng) - 0.5),
+                                    (iy - 3.5) * 0.4 + 0.2 * uniform(rng), 0.35 + uniform(rng), 0.4};
+        const auto values = [&](const auto& in) {
+            using T = typename std::decay_t<decltype(in)>::value_type;
+            const CloudAxis<T> cloud = cloudAxis(in[0], in[3], n);
+            const auto ex = kernelEdge(edgeFromStar(ix, in[0], in[2], in[3], n), table.cells),
+                       ey = kernelEdge(edgeFromStar(iy, in[1], in[2], in[3], n), table.cells);
+            return std::vector<T>{cloud.upper, kernelCorner(table, ex, ey)};
+        };
+        const auto adjoint = [&](const std::vector<double>& in, const std::vector<double>& bar) {
+            std::vector<double> out(4, 0.0);
+            cloudAxisAdjoint(in[0], in[3], out[0], out[3], bar[0]);
+            const auto ex = kernelEdge(edgeFromStar(ix, in[0], in[2], in[3], n), table.cells),
+                       ey = kernelEdge(edgeFromStar(iy, in[1], in[2], in[3], n), table.cells);
+            double a = 0, b = 0;
+            kernelCornerAdjoint(table, ex, ey, a, b, bar[1]);
+            edgeFromStarAdjoint(ix, in[0], in[2], in[3], n, out[0], out[2], out[3], a);
+            edgeFromStarAdjoint(iy, in[1], in[2], in[3], n, out[1], out[2], out[3], b);
+            return out;
+        };
+        checkAdjoint(values, adjoint, x, {1e-4, 1e-4, 1e-4, 1e-4}, std::uint64_t(i));
+        const std::vector<double> z{0.02 + uniform(rng)};  // below where the angular distance is largest
+        checkAdjoint([](const auto& in) { return std::vector{kpcPerArcsec(planck18(), in[0])}; },
+                     [](const std::vector<double>& in, const std::vector<double>& bar) {
+                         std::vector<double> out(1, 0.0);
+                         kpcPerArcsecAdjoint(planck18(), in[0], out[0], bar[0]);
+                         return out;
+                     },
+                     z, {1e-3}, std::uint64_t(i));
+    }
+}
+
 TEST_CASE("edges of cloud in cell", "[footprint]") {
     // On the centre of a spaxel the whole star is there; the slope is that of the side above.
     const SpaxelGrid grid{4, 1, 1};

@@ -92,7 +92,7 @@ TEST_CASE("the gradient file holds what vjp() gives, in the order of the snapsho
     for (const int id : {0, 1}) {
         const Subhalo subhalo = snapshot->subhalo(id);
         const Stars stars = snapshot->readStars(subhalo.stars);
-        const GalaxyInput input{subhalo, snapshot->info().boxSize, *subhalo.position};
+        const GalaxyInput input{subhalo, snapshot->info().boxSize, *subhalo.position, {}};
         Cube bar(4, 4, 100);
         std::copy(b.values[id].begin(), b.values[id].end(), bar.data.begin());
         const InputsBar g =
@@ -163,7 +163,7 @@ TEST_CASE("with noise the cotangent is that of the noisy cube", "[gradient]") {
     const auto snapshot = Snapshot::open(b.root / "mock/output", "auto", 99);
     const Subhalo subhalo = snapshot->subhalo(0);
     const SspLibrary library = loadSsp(b.library());
-    const GalaxyInput input{subhalo, snapshot->info().boxSize, *subhalo.position};
+    const GalaxyInput input{subhalo, snapshot->info().boxSize, *subhalo.position, {}};
     const auto loss = [&](double factor) {
         Stars stars = snapshot->readStars(subhalo.stars);
         for (float& m : stars.mass) m = float(double(m) * factor);
