@@ -86,14 +86,14 @@ void requireDevice(Backend backend, const Comm& world) {
     } catch (const NotCompiled&) {
         throw;
     } catch (const Error& e) {
-        mine = std::string(e.what()) + '\n';
+        const std::string text = e.what(), key = "resources.backend";
+        mine = (text.starts_with(key) ? text : key + ": " + text) + '\n';
     }
     const std::vector<char> all = world.gatherAll(std::span<const char>(mine));
     if (all.empty()) return;
     const std::string who = world.size() > 1 ? ranksWithout(world, !mine.empty()) : std::string();
     const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-    throw Error(fmt::format("resources.backend {}: {}{}{}", backend == Backend::cuda ? "cuda" : "simt",
-                            std::string(all.begin(), std::find(all.begin(), all.end(), '\n')), who,
+    throw Error(fmt::format("{}{}{}", std::string(all.begin(), std::find(all.begin(), all.end(), '\n')), who,
                             visible != nullptr ? fmt::format(" (CUDA_VISIBLE_DEVICES is \"{}\")", visible) : ""));
 }
 

@@ -43,7 +43,8 @@ inline bool deviceFound() {
 inline void chooseDevice(int nodeRank) {
     int count = 0;
     if (const cudaError_t e = cudaGetDeviceCount(&count); e != cudaSuccess || count == 0)
-        throw Error(std::string("no GPU was found: ") + cudaGetErrorString(e == cudaSuccess ? cudaErrorNoDevice : e));
+        throw Error(std::string("resources.backend cuda: no GPU was found: ") +
+                    cudaGetErrorString(e == cudaSuccess ? cudaErrorNoDevice : e));
     check(cudaSetDevice(nodeRank % count));
 }
 // Of the chosen device, among those of its machine: its place on the bus.

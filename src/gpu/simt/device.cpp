@@ -83,7 +83,7 @@ bool deviceFound() {
     return detail::devices() > 0;
 }
 void chooseDevice(int nodeRank) {
-    if (!deviceFound()) throw Error("no device was found (TESSERA_SIMT_DEVICES)");
+    if (!deviceFound()) throw Error("resources.backend simt: no device was found (TESSERA_SIMT_DEVICES)");
     detail::chosen = nodeRank % detail::devices();
 }
 std::string deviceName() {
