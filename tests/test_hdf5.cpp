@@ -1,6 +1,7 @@
 // The HDF5 layer, against files written by the C library itself with every kind of attribute and string, and against
 // damaged files.
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 
@@ -101,6 +102,48 @@ TEST_CASE("slabs written in pieces give the whole") {
     auto expected = values;
     std::fill(expected.begin() + 18, expected.end(), -1);
     CHECK(h5::File::openRead(dir / "a.hdf5").root().dataset("x").readAll<double>() == expected);
+}
+
+TEST_CASE("plain values are read without the library, and nothing else is taken for plain") {
+    test::TemporaryDirectory dir;
+    std::vector<float> values(3 * 1000);
+    std::iota(values.begin(), values.end(), 1.5F);
+    const std::vector<double> wide(values.begin(), values.end());
+    {
+        h5::File file = h5::File::create(dir / "plain.hdf5");
+        const h5::Group root = file.root();
+        root.write("first", {1000, 3}, values.data());
+        root.write("plain", {1000, 3}, values.data());
+        root.write("wide", {1000, 3}, wide.data());
+        root.write("chunked", {1000, 3}, values.data(), {{100, 3}, 0});
+        root.write("deflated", {1000, 3}, values.data(), {{100, 3}, 4});
+        root.createDataset<float>("empty", {1000, 3});
+        CHECK_FALSE(root.dataset("plain").isPlain<float>());  // it may not be on disk yet
+        file.close();
+    }
+    {
+        const h5::File file = h5::File::openRead(dir / "plain.hdf5");
+        const h5::Group root = file.root();
+        for (const char* name : {"wide", "chunked", "deflated", "empty"})
+            CHECK_FALSE(root.dataset(name).isPlain<float>());
+        CHECK(root.dataset("wide").isPlain<double>());
+        const h5::Dataset plain = root.dataset("plain");
+        REQUIRE(plain.isPlain<float>());
+        std::vector<float> part(3 * 100), all(values.size());
+        plain.readPlain(7, 100, part.data());
+        CHECK(std::equal(part.begin(), part.end(), values.begin() + 21));
+        plain.readPlain(0, 1000, all.data());
+        CHECK(all == values);
+        plain.readPlain(1000, 0, all.data());
+        CHECK_THROWS_AS(plain.readPlain(990, 11, all.data()), Error);
+    }
+    // The end of the file is gone while it is open.
+    const h5::File file = h5::File::openRead(dir / "plain.hdf5");
+    const h5::Dataset plain = file.root().dataset("plain");
+    REQUIRE(plain.isPlain<float>());
+    std::filesystem::resize_file(dir / "plain.hdf5", 100);
+    const std::string message = messageOf<Error>([&] { plain.readPlain(0, 1000, values.data()); });
+    CHECK_THAT(message, Contains("plain.hdf5:/plain: cannot read") && Contains("ends"));
 }
 
 TEST_CASE("attributes: scalar or one element, any number, any string") {

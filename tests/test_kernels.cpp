@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "io/formation_clock.hpp"
 #include "simd/kernels.hpp"
 #include "support.hpp"
 #include "tessera/model/cube.hpp"
@@ -150,6 +151,41 @@ TEST_CASE("log10 of what is not positive, and of any length", "[kernels]") {
             CHECK(result[n] == -7);
         }
     });
+}
+
+TEST_CASE("columns are scaled and checked, ages are looked up, the same at every level", "[kernels]") {
+    Random random(3);
+    const FormationClock clock({0.7, 0.3, 0.7, -1, 0}, 0.9);
+    for (const std::size_t n : {0, 1, 7, 8, 9, 31, 33, 1000}) {
+        std::vector<float> single(n);
+        std::vector<double> wide(n), formation(n);
+        for (std::size_t i = 0; i < n; ++i) {
+            single[i] = float(random(-5, 5));
+            wide[i] = random(-5, 5);
+            formation[i] = random(-0.1, 0.91);
+        }
+        atEveryLevel([&](const simd::Kernels& k) {
+            std::vector<float> s = single;
+            std::vector<double> w = wide;
+            CHECK(k.scaleFloats(s.data(), n, 0.7, -4, 4));
+            CHECK(k.scaleDoubles(w.data(), n, 0.7, -4, 4));
+            for (std::size_t i = 0; i < n; ++i) {
+                REQUIRE(s[i] == float(double(single[i]) * 0.7));
+                REQUIRE(w[i] == wide[i] * 0.7);
+            }
+            for (std::size_t i = 0; i < n; i += 5)
+                for (const double bad : {4.1, -4.1, std::nan("")}) {
+                    std::vector<float> one(n, 0.0F);
+                    std::vector<double> other(n, 0.0);
+                    one[i] = float(other[i] = bad);
+                    CHECK_FALSE(k.scaleFloats(one.data(), n, 1, -4, 4));
+                    CHECK_FALSE(k.scaleDoubles(other.data(), n, 1, -4, 4));
+                }
+        });
+        std::vector<float> ages(n);
+        clock.ages(formation.data(), n, ages.data());
+        for (std::size_t i = 0; i < n; ++i) REQUIRE(ages[i] == float(clock.age(std::max(formation[i], 0.0))));
+    }
 }
 
 TEST_CASE("transpose", "[kernels]") {

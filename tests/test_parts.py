@@ -313,8 +313,7 @@ def retried(small, whole):
         found = re.search(r"(\d+) galaxies taken over", said)
         return found and number - 4 < int(found.group(1)) < number
 
-    for before, after, ranks in (("single", "single", 1), ("parts", "parts", 2), ("single", "galaxies", 1),
-                                 ("galaxies", "single", 1)):
+    for before, after, ranks in (("single", "single", 1), ("parts", "parts", 2), ("single", "galaxies", 1)):
         launcher = mpirun(min(ranks, most_ranks()))
         shutil.copy(chunk, small.path("saved"))
         with h5py.File(chunk, "r+") as file:

@@ -35,7 +35,7 @@ struct GalaxyInput {
     double boxSize = 0;  // [kpc] 0: not periodic
     Vec3d centre;        // [kpc] box frame
     // Systemic velocity and axes are those of its own stars, the cube is of all of them. Observed on the CPU.
-    std::optional<FieldStars> field;
+    std::optional<FieldStars> field{};
 };
 
 // Files that the instrument's configuration names, read once.
