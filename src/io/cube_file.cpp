@@ -121,6 +121,10 @@ void CubeFileWriter::write(const GalaxyCube& cube) {
     });
 }
 
+void CubeFileWriter::startSync() const noexcept {
+    impl_->temporary.startSync();
+}
+
 void CubeFileWriter::finish(const std::vector<GalaxyReport>& catalogue, bool synced) {
     impl_->naming("", [&] {
         writeCatalogue(impl_->open().root(), catalogue);

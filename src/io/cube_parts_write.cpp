@@ -61,6 +61,7 @@ void PartsWriter::write(const GalaxyCube& cube) {
             file_.emplace(path_, header_);
         }
         file_->write(cube);
+        if (config_.layout != OutputLayout::single) file_->startSync();
     } catch (...) {
         abandon();
         throw;

@@ -69,6 +69,15 @@ std::string TemporaryFile::inFinalNames(std::string message) const {
     return message;
 }
 
+void TemporaryFile::startSync() const noexcept {
+#ifdef SYNC_FILE_RANGE_WRITE
+    const int file = ::open(name_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    ::sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
+    ::close(file);
+#endif
+}
+
 void TemporaryFile::commit(bool synced) {
     std::error_code code;
     if (synced) syncToDisk(name_);

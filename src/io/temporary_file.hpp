@@ -18,6 +18,8 @@ public:
     const std::string& finalName() const noexcept { return final_; }
     // A message with the final name in the place of the temporary one, which would only confuse.
     std::string inFinalNames(std::string message) const;
+    // What has been written so far begins to go to disk, so that commit(true) has less to wait for.
+    void startSync() const noexcept;
     // The file must be closed. synced: it is on disk, under its final name, when this returns.
     void commit(bool synced = false);
 
