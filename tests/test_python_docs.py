@@ -15,7 +15,7 @@ DEBIAN = "/usr/lib/python3/dist-packages"  # has PyTorch where this Python has n
 
 
 def run(code, folder):
-    environment = os.environ | {"PYTHONPATH": os.path.abspath(ARGUMENTS.module)}
+    environment = os.environ | {"PYTHONPATH": os.path.abspath(ARGUMENTS.module), "OMP_NUM_THREADS": "1"}
     # Behind all other folders, so that nothing else is taken from there.
     lead = f"import sys; sys.path.append({DEBIAN!r})\n" if "torch" in code else ""
     return subprocess.run([sys.executable, "-c", lead + code], cwd=folder, env=environment, capture_output=True, text=True)
