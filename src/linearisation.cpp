@@ -32,9 +32,11 @@ void Linearisation::State::prepare() {
         throw EmptyField(
             fmt::format("subhalo {}: none of its {} stars lies in the field of view", input.subhalo.id, stars.size()));
     timer.reset();
-    TableKey key = tableKeyOf(projected.shiftMin, projected.shiftMax, projected.inside);
-    std::get<bool>(key) = false;  // derivatives do without coefficients
-    table = makeKnots(exec, config, library, plan, key);
+    tableKey = tableKeyOf(projected.shiftMin, projected.shiftMax, projected.inside);
+    std::get<bool>(tableKey) = false;  // derivatives do without coefficients
+    std::optional<Knots> kept;
+    if (known) kept = known->take(KnotCache::keyOf(config, plan, tableKey, true));
+    table = kept ? std::move(kept->table) : makeKnots(exec, config, library, plan, tableKey);
     table.shiftStep = std::min(table.shiftStep, derivativeShiftStep(config.spectra.accuracy, table.fine));
     timer.emplace("bin");
     binned = bin(exec, stars, projected, padded.n * padded.n, table);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "knot_cache.hpp"
 #include "stages/instrument_slopes.hpp"
 #include "stages/spectra_derivative.hpp"
 #include "tessera/adjoint.hpp"
@@ -26,6 +27,8 @@ struct Linearisation::State {
     const InstrumentTables& tables;
     ViewPlan plan;
     GalaxyFrame frame;
+    KnotCache* known = nullptr;
+    TableKey tableKey;
     KnotTable table;
     BinnedStars binned;
     std::vector<std::uint32_t> lit;

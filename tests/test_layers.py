@@ -16,7 +16,7 @@ TREE = Path(__file__).resolve().parent.parent
 
 # A file includes only its own folder and what stands in an earlier row. Folders of one row do not know each other.
 LAYERS = (("core",), ("model",), ("config", "physics"), ("gpu",), ("kernels", "simd", "stages"), ("io", "comm"),
-          ("pipeline", "mock"), ("cli",), ("main",))
+          ("pipeline", "mock"), ("cli", "python"), ("main",))
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The two exceptions: physics names the options of model/config; stages run the loops that simd/ compiles per machine.
 SIDEWAYS = {("stages", "simd")}

@@ -41,8 +41,9 @@ struct GradientOptions {
 class Linearisation {
 public:
     // All arguments must outlive it. EmptyField as in observe(). Noise is left out: a fixed realisation adds a constant.
+    // known: tables of the library's knots.
     Linearisation(Host, const Stars&, const GalaxyInput&, const Config&, std::size_t view, const SspLibrary&,
-                  const Cosmology&, const InstrumentTables&);
+                  const Cosmology&, const InstrumentTables&, KnotCache* known = nullptr);
     ~Linearisation();
     Linearisation(const Linearisation&) = delete;
     Linearisation& operator=(const Linearisation&) = delete;

@@ -65,11 +65,15 @@ struct NoiseKey {
     std::uint32_t view = 0;  // number of the cube among its galaxy's
 };
 
+class KnotCache;
+
 // The same for many galaxies: what they share is kept between them, and so is memory. A cube does not depend on which
 // galaxies came before. All arguments must outlive it.
 class Observer {
 public:
-    Observer(Host, const Config&, const SspLibrary&, const Cosmology&, const InstrumentTables&);
+    // known: tables of the library's knots that outlive it.
+    Observer(Host, const Config&, const SspLibrary&, const Cosmology&, const InstrumentTables&,
+             KnotCache* known = nullptr);
     ~Observer();
     Observer(const Observer&) = delete;
     Observer& operator=(const Observer&) = delete;

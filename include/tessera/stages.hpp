@@ -273,8 +273,10 @@ LibraryLimits limitsOf(const KnotTable&);
 // sums: of the field's spaxels; zero outside the mask.
 MapResult mapsOfSums(std::vector<SpaxelSums> sums, std::size_t n, std::span<const std::uint8_t> mask);
 // The stars are binned on the padded grid; the maps and the mask cover the field without its padding.
+// light: bandLightTable() of these arguments where it is known.
 MapResult maps(Host, const BinnedStars&, const KnotTable&, Doppler, double redshift, const WavelengthGrid&,
-               std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask);
+               std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask,
+               const BandLightTable* light = nullptr);
 
 // electronsPerFlux() of every pixel; 0 without exposures.
 std::vector<double> electronsPerPixel(const NoiseConfig&, const WavelengthGrid&);

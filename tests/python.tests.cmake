@@ -1,0 +1,4 @@
+# The Python package `tessera`: the module against the program, JAX and PyTorch, the examples of docs/python.md.
+foreach(part module jax torch docs)
+  tessera_python_test(python_${part} test_python_${part}.py --module ${PROJECT_BINARY_DIR}/python)
+endforeach()
