@@ -33,7 +33,7 @@ public:
             s.check();
             Shared& shared = m.shared();
             at_ = std::make_unique<Linearisation>(m.exec(), s.stars, galaxy_, m.config(), v, *shared.library,
-                                                  shared.cosmology, *shared.tables, &shared.knots);
+                                                  shared.cosmology, *shared.tables, Comm::self(), &shared.knots);
         });
     }
     ~Linearised() {
