@@ -160,7 +160,7 @@ def main():
     tessera, jax, equinox, optax, matplotlib = support.modules("tessera", "jax", "equinox", "optax", "matplotlib")
     matplotlib.use("Agg")
     plt, = support.modules("matplotlib.pyplot")
-    n_stars, mocks, unseen, steps, batch = (100, 24, 16, 24, 6) if options.quick else (300, 2000, 200, 1000, 16)
+    n_stars, mocks, unseen, steps, batch = (100, 24, 16, 24, 6) if options.quick else (300, 1500, 200, 600, 16)
 
     with tempfile.TemporaryDirectory() as folder:
         whole = tessera.Model(configuration(options.library)).library
@@ -185,7 +185,8 @@ def main():
     truth, found = (LOW + f.astype(float) * (HIGH - LOW) for f in (unseen_fractions, guess))
     results = {"library": options.library, "seed": options.seed, "quick": options.quick, "cube": list(model.shape), "stars": n_stars,
                "training_mocks": mocks, "unseen_mocks": unseen, "steps": steps, "batch": batch,
-               "loss_first_25": round(float(np.mean(losses[:25])), 3), "loss_last_25": round(float(np.mean(losses[-25:])), 3),
+               "loss_first_quarter": round(float(np.mean(losses[:steps // 4])), 3),
+               "loss_last_quarter": round(float(np.mean(losses[-(steps // 4):])), 3),
                "median_chi2": round(float(np.median(chi2)), 3), "median_chi2_of_prior_middle": round(float(np.median(chi2_of_middle)), 1),
                "parameters": {}}
     for k, (name, *_, unit) in enumerate(PRIOR):

@@ -314,7 +314,7 @@ def main():
     tessera, matplotlib = support.modules("tessera", "matplotlib")
     matplotlib.use("Agg")
     plt, = support.modules("matplotlib.pyplot")
-    spaxels, n_stars, draws = (4, 3000, 6) if options.quick else (10, 30000, 32)
+    spaxels, n_stars, draws = (4, 3000, 6) if options.quick else (10, 30000, 24)
 
     model = tessera.Model(configuration(spaxels, options.library))
     stars = tessera.mock_galaxy(n_stars, seed=options.seed)
