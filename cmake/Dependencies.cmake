@@ -64,6 +64,17 @@ if(TESSERA_MISSING)
                       "-DCMAKE_PREFIX_PATH=) names where they are.")
 endif()
 
+# Communicators that do not block, which can be aborted: since 2.14.
+if(TESSERA_CUDA AND TESSERA_NCCL)
+  find_package(CUDAToolkit REQUIRED)
+  find_package(NCCL 2.14)
+  if(NOT NCCL_FOUND)
+    message(WARNING "NCCL was not found: the memory of GPUs that share a galaxy goes through the hosts' by MPI. "
+      "Set NCCL_ROOT, or TESSERA_NCCL=OFF")
+    set(TESSERA_NCCL OFF)
+  endif()
+endif()
+
 if(NOT TARGET hdf5::hdf5)
   add_library(hdf5::hdf5 INTERFACE IMPORTED)
   set_target_properties(hdf5::hdf5 PROPERTIES

@@ -30,7 +30,7 @@ void Linearisation::State::prepare() {
         throw Error(
             "the stars have no smoothing lengths, which projection.footprint \"sph\" takes: give projection.smoothing "
             "in kpc");
-    Projected projected = project(exec, stars, frame, input.boxSize, pieces.grid, doppler(), config.projection);
+    Projected projected = project(exec, stars, frame, input.boxSize, pieces.grid, doppler(), 0, config.projection);
     pieces.number = projected.spaxel.size();
     if (o.psf() && !o.psf()->padded) cropToField(projected, plan.grid.n, o.pad());
     if (!team.any(anyInMask(projected, plan.plan.mask, plan.grid.n, o.pad())))

@@ -13,6 +13,7 @@
 #include "device_observer.hpp"
 #include "knot_cache.hpp"
 #include "make_cube.hpp"
+#include "stages/blocks.hpp"
 #include "team.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/instrument_files.hpp"
@@ -198,8 +199,10 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     g.report = v.report;
     g.report.subhalo = input.subhalo.id;
     g.report.view = narrow<int>(noise.view);
-    g.report.nStars = team.total(stars.size());
-    g.report.nWind = team.total(stars.windRows.size());
+    const Stars copied = input.field ? sliceRows(stars, 0, input.field->ownRows) : Stars();
+    const Stars& own = input.field ? copied : stars;
+    g.report.nStars = team.total(own.size());
+    g.report.nWind = team.total(own.windRows.size());
     g.wavelength = optics.grid();
     g.grid = v.grid;
     g.unit = v.plan.fluxUnit + " Angstrom-1";
@@ -210,17 +213,17 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                         "allowed: a number of kpc "
                         "for projection.smoothing",
                         input.subhalo.id));
-    // Ranks that share a galaxy do so on the CPU, and footprints are its own.
-    const bool whole = c.projection.footprint == FootprintKind::nearest;
-    DeviceObserver* const device = team.alone() && whole ? state_->device.get() : nullptr;
+    // Footprints and fields with neighbours are the CPU's own; where one of the ranks has no device, all do without.
+    const bool onDevice = state_->device && c.projection.footprint == FootprintKind::nearest && !input.field;
+    DeviceObserver* const device = team.any(!onDevice) ? nullptr : state_->device.get();
     SumFrame deviceSums;
     if (device) {
-        device->load(stars);
-        deviceSums = [&](const auto&... a) { return device->frameSums(a...); };
+        device->load(stars, rowBlocks(stars));
+        deviceSums = [&](const auto&... a) { return sumInOrder(device->frameSums(a...), team.gather()); };
     }
     const GalaxyFrame f = timed("frame", [&] {
         try {
-            return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather(), deviceSums);
+            return frame(exec, own, input.subhalo, input.centre, input.boxSize, view, team.gather(), deviceSums);
         } catch (const Error& e) {
             throw Unobservable(e.what(), e.where());
         }
@@ -233,10 +236,10 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     const Doppler doppler = state_->rubix() ? Doppler::exponential : c.spectra.doppler;
     const auto emptyField = [&] {
         return EmptyField(
-            fmt::format("subhalo {}: none of its {} stars lies in the field of view ({} arcsec = {:.3g} kpc at "
+            fmt::format("subhalo {}: none of its {} stars{} lies in the field of view ({} arcsec = {:.3g} kpc at "
                         "redshift {})",
-                        input.subhalo.id, g.report.nStars, c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec,
-                        view.redshift));
+                        input.subhalo.id, g.report.nStars, input.field ? " nor of others'" : "", c.telescope.fov,
+                        c.telescope.fov * g.report.kpcPerArcsec, view.redshift));
     };
     const auto finished = [&] {
         g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -244,7 +247,9 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     };
     if (device) {
         const auto tableOf = [&](float low, float high) -> const KnotTable& {
-            return state_->knotsOf(v, tableKeyOf(low, high, 0)).table;
+            KnotTable& table = state_->knotsOf(v, tableKeyOf(low, high, 0)).table;
+            team.agree(table);
+            return table;
         };
         const DeviceTask task{f,
                               input.boxSize,
@@ -256,13 +261,17 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                               tableOf,
                               [&] { return state_->cubeOf(v); },
                               c.noise ? &*c.noise : nullptr,
-                              noise};
+                              noise,
+                              team,
+                              c.resources};
         if (!device->observe(task, g)) throw emptyField();
         return finished();
     }
 
-    Projected projected =
-        timed("project", [&] { return project(exec, stars, f, input.boxSize, padded, doppler, c.projection); });
+    Projected projected = timed("project", [&] {
+        return project(exec, stars, f, input.boxSize, padded, doppler, input.field ? input.field->depth : 0,
+                       c.projection);
+    });
     if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
     if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad()))) throw emptyField();
 

@@ -4,6 +4,7 @@ import os
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 import python_scene as scene
 
@@ -22,13 +23,14 @@ import numpy as np  # noqa: E402
 
 import tessera  # noqa: E402
 import tessera.torch  # noqa: E402
+from tessera._pure import PureModel  # noqa: E402
 
 FOLDER = tempfile.TemporaryDirectory()
 LIBRARY = FOLDER.name + "/lines.hdf5"
 scene.write_library(LIBRARY)
-TELESCOPE = {"fov": 1.0, "spaxel": 0.25, "aperture": "square", "wavelength": [4800.0, 4840.0, 1.25]}
+TELESCOPE = {"fov": 1.0, "spaxel": 0.25, "aperture": "square", "wavelength": [4800.0, 4820.0, 1.25]}
 MODEL = tessera.Model(scene.config(LIBRARY, telescope=TELESCOPE))
-BASE = {k: torch.tensor(v, dtype=torch.float64) for k, v in scene.star_arrays(n=5).items()}
+BASE = {k: torch.from_dlpack(v) for k, v in scene.star_arrays(n=5).items()}
 STEPS = {"mass": 3e5, "log_age": 0.1, "metallicity": 0.002, "velocity": 30.0}
 PARAMETERS = {"inclination": (40.0, 5.0), "twist": (0.0, 5.0), "psf_fwhm": (0.5, 0.03), "psf_beta": (2.5, 0.2), "lsf_fwhm": (3.0, 0.3),
               "redshift": (0.05, 1e-4), "systemic_velocity": ([0.0, 0.0, 0.0], 30.0)}
@@ -57,6 +59,17 @@ def zeros():
 class TestTorch(unittest.TestCase):
     def test_gradcheck(self):
         self.assertTrue(torch.autograd.gradcheck(scaled, zeros(), eps=1e-2, atol=2e-3, rtol=5e-3))
+
+    def test_gradcheck_sees_what_is_wrong(self):
+        """A cotangent of the velocities that is 5 % too large."""
+        right = PureModel.vjp
+
+        def wrong(*args):
+            stars, parameters = right(*args)
+            return stars | {"velocity": stars["velocity"] * 1.05}, parameters
+        with mock.patch.object(PureModel, "vjp", wrong):
+            self.assertFalse(torch.autograd.gradcheck(lambda v: scaled(*zeros()[:3], v), zeros()[3], eps=1e-2, atol=2e-3, rtol=5e-3,
+                                                      raise_exception=False))
 
     def test_gradcheck_forward_mode(self):
         self.assertTrue(torch.autograd.gradcheck(scaled, zeros(), eps=1e-2, atol=2e-3, rtol=5e-3, check_forward_ad=True,

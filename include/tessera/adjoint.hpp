@@ -59,7 +59,7 @@ public:
     // With cotangents of maps beside, by name and with the maps' shape: of means and dispersions, mass and flux; finite in the
     // aperture. A cube of no size: of the maps alone. With other ranks: not of the templates.
     InputsBar vjp(const Cube& cubeBar, const std::vector<Map>& mapsBar, const GradientOptions& = {}) const;
-    // 0 where observe() has NaN. RUBIX's convention (compat) has no tangent: Error.
+    // 0 where observe() has NaN.
     Cube jvp(const InputsBar& tangent) const;
     // Of the maps, NaN where they have NaN.
     std::vector<Map> jvpMaps(const InputsBar& tangent) const;

@@ -9,13 +9,13 @@ from ._checks import array, instance, integer, number
 class Galaxy:
     """What defines a galaxy beyond its stars.
 
-    centre [3] kpc: where the field of view is centred, in the stars' coordinates. velocity [3] km/s: the catalogue's, zero
-    point of velocities where ``view.systemic_velocity`` is "subhalo"; None: the stars' mean. half_mass_radius kpc: of the
-    stars, for face-on and edge-on views; None: from the stars. box_size kpc: of a periodic box; 0: none. id: of the
-    subhalo; noise is drawn with it.
+    centre [3] kpc: where the field of view is centred, in the stars' coordinates. velocity [3] km/s: zero point of velocities
+    where ``view.systemic_velocity`` is "subhalo", the default; None: the mass-weighted mean of the stars, which derivatives
+    hold fixed (docs/adjoints.md). half_mass_radius kpc: of the stars, for face-on and edge-on views; None: from the stars.
+    box_size kpc: of a periodic box; 0: none. id: of the subhalo; noise is drawn with it.
     """
 
-    def __init__(self, centre=(0.0, 0.0, 0.0), velocity=None, half_mass_radius=None, box_size=0.0, id=0):
+    def __init__(self, centre=(0.0, 0.0, 0.0), velocity=(0.0, 0.0, 0.0), half_mass_radius=None, box_size=0.0, id=0):
         self.centre = array("centre", centre, (3,), np.float64, "kpc")
         self.velocity = None if velocity is None else _velocity("velocity", velocity)
         self.half_mass_radius = None if half_mass_radius is None else number("half_mass_radius", half_mass_radius, "kpc")

@@ -28,7 +28,10 @@ def make_forward(model, galaxy=None, view=0, mode="reverse"):
     cube = jax.ShapeDtypeStruct(model.shape, np.float32)
 
     def call(function, result, *args):
-        return jax.pure_callback(function, result, *args, vmap_method="sequential")
+        # The thread that calls back may not know of this one's jax.enable_x64.
+        def host(*values):
+            return jax.tree_util.tree_map(lambda r, v: np.asarray(v, dtype=r.dtype), result, function(*values))
+        return jax.pure_callback(host, result, *args, vmap_method="sequential")
 
     def like(tree):
         return jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), tree)
