@@ -16,7 +16,7 @@ import support
 
 SPAXELS, SPAXEL = 10, 1.0  # arcsec
 WAVELENGTH = [3900.0, 4500.0, 10.0]
-NOISE = 0.01  # of the brightest voxel of the prior's middle
+NOISE = 0.03  # of the brightest voxel of the prior's middle
 # name, lowest, highest, unit: uniform prior
 PRIOR = (("inclination", 20.0, 75.0, "deg"), ("position_angle", -60.0, 60.0, "deg"), ("systemic_velocity", -200.0, 200.0, "km/s"),
          ("psf_fwhm", 1.2, 2.8, "arcsec"), ("log_age", 9.0, 9.9, "log10(yr)"), ("age_gradient", -0.3, 0.1, "dex/kpc"))
@@ -101,7 +101,7 @@ def with_noise(cubes, random):
 def train(jax, equinox, optax, decode, encoder, clean, steps, batch, random):
     """The encoder after it, and the loss of each step: mean ln(chi^2 a voxel) of the decoder's cube against the noisy one."""
     jnp = jax.numpy
-    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(2e-3, steps, 0.02)))
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(3e-3, steps, 0.02)))
     state = equinox.filter_jit(optimiser.init)(equinox.filter(encoder, equinox.is_array))
 
     def loss(encoder, noisy):
