@@ -72,7 +72,7 @@ def config(library, wavelength, fov=12.0, spaxel=1.0, footprint="cic", **changes
     """A square field at redshift 0.05 (1 arcsec is 1 kpc), seeing of 2 arcsec, a line spread of two pixels."""
     return {"view": {"redshift": 0.05, "orientation": "none", "systemic_velocity": "none"},
             "telescope": {"fov": fov, "spaxel": spaxel, "aperture": "square", "wavelength": list(wavelength)},
-            "projection": {"footprint": footprint}, "ssp": {"library": str(library)},
+            **({} if footprint == "nearest" else {"projection": {"footprint": footprint}}), "ssp": {"library": str(library)},
             "psf": {"kind": "gaussian", "fwhm": 2.0}, "lsf": {"fwhm": 2.0 * wavelength[2]}} | changes
 
 
