@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "tessera/physics/cosmology.hpp"
+
 namespace tessera {
 
 namespace {
@@ -15,6 +17,16 @@ constexpr double projected = 8;           // [byte] place and shift, until it is
 // [byte] that the allocator keeps in the pools of threads beyond the first: a galaxy, and of one thread in all.
 constexpr double slack = 5e6, mostSlack = 200e6;
 constexpr int mostThreads = 5;  // that matter
+
+// Records that a star becomes: one a spaxel that its footprint lies on. Of kernels of the stars' own lengths a guess.
+double piecesOf(const Setup& setup) {
+    const ProjectionConfig& p = setup.config.projection;
+    if (p.footprint == FootprintKind::nearest) return 1;
+    if (p.footprint == FootprintKind::cloudInCell) return 4;
+    constexpr double ownLength = 1;  // [kpc]
+    const double spaxel = setup.config.telescope.spaxel * kpcPerArcsec(setup.cosmology, setup.config.views[0].redshift);
+    return units::pi * sq(p.smoothing.value_or(ownLength) / spaxel + 1);
+}
 
 // Spectra of the lit spaxels, in blocks of wavelengths: see blockBytes() in pipeline.cpp.
 double spectraBytes(const RunPlan& plan, const Setup& setup, double stars) {
@@ -31,7 +43,7 @@ Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool ove
     Footprint f;
     f.fixed = process + (std::min(threads, mostThreads) - 1) * std::min(mostSlack, slack * double(shares.size()));
     if (!plan.setups.empty()) f.fixed += 2.0 * double(plan.setups.front().library->flux.size()) * sizeof(double);
-    double spectra = 0, records = 0, cube = 0;  // memory that is kept
+    double spectra = 0, records = 0, cube = 0, pieces = 1;  // memory that is kept
     std::size_t cubes = 0;
     for (std::size_t i = 0; i < shares.size(); ++i) {
         const Share& s = shares[i];
@@ -39,14 +51,17 @@ Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool ove
         const auto rows = double(s.rows.count);
         for (const Observation& o : plan.observationsOf(s.galaxy)) {
             spectra = std::max(spectra, spectraBytes(plan, plan.setupOf(o), double(all)));
+            pieces = std::max(pieces, piecesOf(plan.setupOf(o)));
             if (s.rows.first == 0) {
                 cube = std::max(cube, plan.setupOf(o).cubeBytes());
                 ++cubes;
             }
         }
         // Shared galaxies have the records they send and those they get; else what was projected goes before spectra.
-        const double before = star * rows + std::max(records, (s.alone() ? 1 : 3) * record * rows) + projected * rows;
-        records = std::max(records, (s.alone() ? 1 : 2) * record * rows);
+        const double recordRows = pieces * rows;
+        const double before =
+            star * rows + std::max(records, (s.alone() ? 1 : 3) * record * recordRows) + projected * recordRows;
+        records = std::max(records, (s.alone() ? 1 : 2) * record * recordRows);
         const double ahead = overlap && i + 1 < shares.size() ? star * double(shares[i + 1].rows.count) : 0;
         const double now = std::max(before + cube, star * rows + records + spectra + cube);
         f.galaxy = std::max(f.galaxy, now + ahead);

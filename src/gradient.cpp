@@ -1,6 +1,7 @@
 // writeGradients(): read, linearise, write, for every galaxy and view of a configuration.
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -48,6 +49,8 @@ void putScalars(const Config& c, const ViewConfig& view, const Linearisation& at
                 const GradientOptions& options, GradientFields& out) {
     auto& s = out.scalars;
     s.push_back({"systemic_velocity", three(g.systemicVelocity)});
+    if (c.projection.footprint != FootprintKind::nearest) s.push_back({"centre", three(g.centre)});
+    if (c.projection.smoothing) s.push_back({"smoothing", {g.smoothing}});
     s.push_back({"redshift", {g.redshiftShift + g.redshiftDistance}});
     s.push_back({"redshift_shift", {g.redshiftShift}});
     s.push_back({"redshift_distance", {g.redshiftDistance}});
@@ -78,8 +81,9 @@ public:
         return hasCotangent(run_.cotangent, subhalo, int(o.noise.view));
     }
 
-    // Empty where the galaxy is not observed.
-    std::optional<GradientFields> differentiate(const Galaxy& g, const Observation& o) const {
+    // Of this rank's rows; a call of all ranks that share it. Empty where the galaxy is not observed.
+    std::optional<GradientFields> differentiate(const Galaxy& g, const Share& share, const Observation& o,
+                                                const Comm& comm) const {
         const std::int64_t id = g.input.subhalo.id;
         if (!g.skipped.empty()) {
             if (plan_.named) throw Error(fmt::format("subhalo {}: {}", id, g.skipped));
@@ -92,10 +96,15 @@ public:
             GradientFields out;
             out.subhalo = id;
             out.view = int(o.noise.view);
-            const Cube bar = cotangentOf(g, c, o, out);
-            const Linearisation at(exec_, g.stars, g.input, c, o.view, *setup.library, setup.cosmology, *setup.tables);
-            InputsBar inputs = at.vjp(bar, run_.options);
-            putScalars(c, c.views[o.view], at, inputs, run_.options, out);
+            out.firstRow = share.rows.first;
+            out.rows = g.input.subhalo.stars.count;
+            const Cotangent bar = cotangentOf(g, c, o, comm, out);
+            const Linearisation at(exec_, g.stars, g.input, c, o.view, *setup.library, setup.cosmology, *setup.tables,
+                                   comm);
+            InputsBar inputs = at.vjp(bar.flux, bar.maps, run_.options);
+            if (comm.rank() == 0) putScalars(c, c.views[o.view], at, inputs, run_.options, out);
+            out.withPositions = c.projection.footprint != FootprintKind::nearest;
+            out.withSmoothing = c.projection.footprint == FootprintKind::sph;
             out.stars = std::move(inputs.stars);
             out.windRows = g.stars.windRows;
             out.templates = std::move(inputs.templates);
@@ -116,28 +125,39 @@ private:
         c.output.path = path;
         return c;
     }
-    // c: without noise.
-    Cube cotangentOf(const Galaxy& g, const Config& c, const Observation& o, GradientFields& out) const {
+    // c: without noise. The owner's model, the same cotangent for all.
+    Cotangent cotangentOf(const Galaxy& g, const Config& c, const Observation& o, const Comm& comm,
+                          GradientFields& out) const {
         const std::int64_t id = g.input.subhalo.id;
         const Setup& setup = plan_.setupOf(o);
         std::optional<NoiseConfig> noise = setup.config.noise;  // of the cubes that the cotangents are of
         if (noise) noise->seed = o.noise.seed;
-        Cube given;
+        Cotangent given;
         if (run_.target.empty()) {
             given = readCotangent(run_.cotangent, id, int(o.noise.view));
-            if (!noise) return given;
+            if (!noise || given.flux.data.empty()) return given;
         }
-        const GalaxyCube model =
-            observe(exec_, g.stars, g.input, c, o.view, *setup.library, setup.cosmology, *setup.tables);
-        if (run_.target.empty()) {
-            if (given.data.size() != model.flux.data.size()) return given;  // vjp() says what is wrong
-            return noiseAdjoint(exec_, *noise, model.wavelength, model.grid, id, o.noise.view, model.flux, given,
-                                nullptr);
+        Observer observer(exec_, c, *setup.library, setup.cosmology, *setup.tables);
+        const GalaxyCube model = observer.observe(g.stars, g.input, o.view, comm);
+        Cube bar;
+        if (comm.rank() == 0) {
+            if (!run_.target.empty()) {
+                double chi2 = 0;
+                bar = residuals(model, readGalaxyCube(run_.target, id, int(o.noise.view)), chi2);
+                out.scalars.push_back({"chi2", {chi2}});
+            } else if (given.flux.data.size() != model.flux.data.size()) {
+                bar = std::move(given.flux);  // vjp() says what is wrong
+            } else {
+                bar = noiseAdjoint(exec_, *noise, model.wavelength, model.grid, id, o.noise.view, model.flux,
+                                   given.flux, nullptr);
+            }
         }
-        double chi2 = 0;
-        Cube bar = residuals(model, readGalaxyCube(run_.target, id, int(o.noise.view)), chi2);
-        out.scalars.push_back({"chi2", {chi2}});
-        return bar;
+        std::array<std::uint64_t, 3> shape{bar.ny, bar.nx, bar.nLambda};
+        comm.broadcast(shape.data(), shape.size());
+        if (comm.rank() != 0) bar = Cube(shape[0], shape[1], shape[2]);
+        comm.broadcast(bar.data.data(), bar.data.size());
+        given.flux = std::move(bar);
+        return given;
     }
 
     const GradientRun& run_;
@@ -145,11 +165,14 @@ private:
     Host exec_;
 };
 
-// This rank's galaxies, whole.
-std::vector<Share> sharesOf(const RunPlan& plan, const Comm& world) {
+// What this rank has of the galaxies. With the templates' gradients galaxies stay whole: those are sums of single precision in the
+// order of the stars.
+std::vector<Share> sharesOf(const RunPlan& plan, const GradientOptions& options, const Comm& world) {
     std::vector<DealtGalaxy> galaxies;
     for (std::size_t g = 0; g < plan.galaxies.size(); ++g) galaxies.push_back(plan.dealt(g));
-    return deal(galaxies, world.size(), std::numeric_limits<std::uint64_t>::max())[std::size_t(world.rank())];
+    const std::uint64_t splitFrom =
+        options.templates ? std::numeric_limits<std::uint64_t>::max() : plan.config.resources.splitFrom;
+    return deal(galaxies, world.size(), splitFrom)[std::size_t(world.rank())];
 }
 
 std::string ofRank(const std::string& path, int rank) {
@@ -167,21 +190,22 @@ ExitCode writeGradients(const Config& config, const GradientRun& run) {
     const std::string mine = world.rank() == 0 ? run.output : ofRank(run.output, world.rank());
     GradientFileWriter file(mine, header, source);
 
-    const std::vector<Share> shares = sharesOf(plan, world);
+    const std::vector<Share> shares = sharesOf(plan, run.options, world);
     GalaxyReader reader(plan, shares, plan.named);
     std::uint64_t written = 0;
     for (std::size_t i = 0; i < shares.size(); ++i) {
         const std::int64_t id = plan.galaxies[shares[i].galaxy].id;
+        const Comm comm = world.range(shares[i].firstRank, shares[i].lastRank);
         std::optional<Galaxy> galaxy;
         for (const Observation& o : plan.observationsOf(shares[i].galaxy)) {
             if (!job.wanted(id, o)) continue;
             if (!galaxy) {
                 galaxy = reader.read(i);
-                completeGalaxy(*galaxy, plan, Comm::self(), plan.named);
+                completeGalaxy(*galaxy, plan, comm, plan.named);
             }
-            if (const auto fields = job.differentiate(*galaxy, o)) {
+            if (const auto fields = job.differentiate(*galaxy, shares[i], o, comm)) {
                 file.write(*fields);
-                ++written;
+                written += comm.rank() == 0;
             }
         }
     }

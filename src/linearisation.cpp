@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "stages/blocks.hpp"
 #include "tessera/core/dual.hpp"
@@ -16,40 +17,57 @@ namespace tessera {
 void Linearisation::State::prepare() {
     const Optics& o = optics();
     std::optional<StageTimer> timer(std::in_place, "frame");
-    frame = tessera::frame(exec, stars, input.subhalo, input.centre, input.boxSize, view);
+    frame = tessera::frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather());
     GalaxyReport& r = plan.report;
     r.subhalo = input.subhalo.id;
-    r.nStars = stars.size();
-    r.nWind = stars.windRows.size();
+    r.nStars = team.total(stars.size());
+    r.nWind = team.total(stars.windRows.size());
     r.rotation = frame.rotation;
     r.centre = frame.centre;
     r.systemicVelocity = frame.velocity;
-    const SpaxelGrid padded = plan.grid.padded(o.pad());
     timer.emplace("project");
-    Projected projected = project(exec, stars, frame, input.boxSize, padded, doppler());
+    if (team.any(lacksSmoothing(stars, config.projection)))
+        throw Error(
+            "the stars have no smoothing lengths, which projection.footprint \"sph\" takes: give projection.smoothing "
+            "in kpc");
+    Projected projected = project(exec, stars, frame, input.boxSize, pieces.grid, doppler(), config.projection);
+    pieces.number = projected.spaxel.size();
     if (o.psf() && !o.psf()->padded) cropToField(projected, plan.grid.n, o.pad());
-    if (!anyInMask(projected, plan.plan.mask, plan.grid.n, o.pad()))
+    if (!team.any(anyInMask(projected, plan.plan.mask, plan.grid.n, o.pad())))
         throw EmptyField(
-            fmt::format("subhalo {}: none of its {} stars lies in the field of view", input.subhalo.id, stars.size()));
+            fmt::format("subhalo {}: none of its {} stars lies in the field of view", input.subhalo.id, r.nStars));
+    team.combineShifts(projected);
+    inside = team.total(projected.inside);
     timer.reset();
-    TableKey key = tableKeyOf(projected.shiftMin, projected.shiftMax, projected.inside);
+    TableKey key = tableKeyOf(projected.shiftMin, projected.shiftMax, inside);
     std::get<bool>(key) = false;  // derivatives do without coefficients
     table = makeKnots(exec, config, library, plan, key);
     table.shiftStep = std::min(table.shiftStep, derivativeShiftStep(config.spectra.accuracy, table.fine));
     timer.emplace("bin");
-    binned = bin(exec, stars, projected, padded.n * padded.n, table);
+    binned = order(exec, stars, projected, pieces.grid.n * pieces.grid.n, table);
+    pieces.first = std::move(projected.firstPiece);
+    projected = {};
+    if (!team.alone()) {
+        sources = Buffer<std::uint32_t>(binned.stars.size());
+        for (std::size_t k = 0; k < sources.size(); ++k) sources[k] = binned.stars[k].index();
+        binned = team.shareSpaxels(exec, std::move(binned));
+        for (std::size_t k = 0; k < binned.stars.size(); ++k) binned.stars[k].source = narrow<std::uint32_t>(k);
+    }
+    settle(exec, binned, table);
     keepLit(binned);
     lit = binned.spaxel;
-    wanted = reached(o, lit);
+    wanted = reached(o, team.collectLit(lit));
+    allLit = team.allLit(lit.size());
     for (std::size_t s = 0; s < wanted.size(); ++s) wanted[s] = wanted[s] && plan.plan.mask[s];
-    if (!rubix()) spectra.emplace(binned, table);
+    if (!rubix()) spectra.emplace(binned, table, team.gather());
 }
 
+// Of all ranks' spaxels and records, so that blocks are alike for any number of ranks.
 void Linearisation::State::forBlocks(std::size_t buffers,
                                      const std::function<void(std::size_t, std::size_t, std::size_t)>& f) const {
     const std::size_t pixels = optics().grid().size, wings = optics().wings();
     const std::size_t block =
-        rubix() ? pixels : blockPixels(optics(), lit.size(), blockBytes(config, false, binned.stars.size()) / buffers);
+        rubix() ? pixels : blockPixels(optics(), allLit, blockBytes(config, false, inside) / buffers);
     const std::size_t stride = (block + 2 * wings + spectrumPadding + 15) / 16 * 16;
     for (std::size_t first = 0; first < pixels; first += block) f(first, std::min(block, pixels - first), stride);
 }
@@ -68,17 +86,74 @@ void Linearisation::State::forwardSpectra(const Accumulator* accumulator, std::s
     (*accumulator)(window, scale(), out, stride);
 }
 
-// Sums over the lit spaxels of a times b, pixel by pixel.
-std::vector<double> Linearisation::State::pixelDots(const float* a, const float* b, std::size_t wide,
-                                                    std::size_t stride) const {
-    constexpr std::size_t chunk = 64;
-    std::vector<double> sums(wide, 0.0);
+// Sources beyond the grid's ends have the weight of its last pixels.
+void Linearisation::State::addDots(const float* a, const float* b, std::size_t first, std::size_t wide,
+                                   std::size_t stride, const std::vector<double>& weight,
+                                   std::vector<double>& sums) const {
+    const std::ptrdiff_t begin = std::ptrdiff_t(first) - std::ptrdiff_t(optics().wings()),
+                         last = std::ptrdiff_t(optics().grid().size) - 1;
+    std::vector<double> factor(wide, 1.0);
+    if (!weight.empty())
+        for (std::size_t j = 0; j < wide; ++j)
+            factor[j] = weight[std::size_t(std::clamp<std::ptrdiff_t>(begin + std::ptrdiff_t(j), 0, last))];
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
-    for (std::size_t from = 0; from < wide; from += chunk)
-        for (std::size_t k = 0; k < lit.size(); ++k)
-            for (std::size_t j = from; j < std::min(from + chunk, wide); ++j)
-                sums[j] += double(a[k * stride + j]) * double(b[k * stride + j]);
-    return sums;
+    for (std::size_t k = 0; k < lit.size(); ++k) {
+        double sum = 0;
+        for (std::size_t j = 0; j < wide; ++j) sum += factor[j] * double(a[k * stride + j]) * double(b[k * stride + j]);
+        sums[k] += sum;
+    }
+}
+
+double Linearisation::State::total(const std::vector<double>& ofLit) const {
+    double sum = 0;
+    for (const double v : team.gather()(ofLit)) sum += v;
+    return sum;
+}
+
+Buffer<StarRecordBar> Linearisation::State::zeroRecords() const {
+    Buffer<StarRecordBar> bar(binned.stars.size());
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+    for (std::size_t k = 0; k < bar.size(); ++k) bar[k] = {};
+    return bar;
+}
+
+// direct: what the records' pieces have beside; empty: nothing.
+ViewSums Linearisation::State::inputsOfRecords(Buffer<StarRecordBar>&& bar, Buffer<PieceBar>&& direct,
+                                               StarsBar& out) const {
+    Buffer<PieceBar> mine = std::move(direct);
+    if (mine.size() != binned.stars.size()) mine = Buffer<PieceBar>(binned.stars.size(), PieceBar{});
+    piecesOfRecords(exec, binned, table, bar.data(), mine.data());
+    bar = {};
+    mine = bySource(exec, binned, mine.data(), team.alone() ? pieces.number : binned.stars.size());
+    if (!team.alone()) {
+        const Buffer<PieceBar> back = team.giveBack(exec, mine);
+        mine = Buffer<PieceBar>(pieces.number, PieceBar{});
+        for (std::size_t k = 0; k < back.size(); ++k) mine[sources[k]] = back[k];
+    }
+    return inputsOfPieces(exec, stars, frame, pieces, doppler(), mine.data(), team.gather(), out);
+}
+
+const Cube& Linearisation::State::withFluxMap(const Cube& given, const std::vector<Map>& mapsBar, Cube& room) const {
+    const std::size_t n = plan.grid.n, pixels = optics().grid().size;
+    const Cube* cube = &given;
+    for (const Map& map : mapsBar) {
+        if (map.name != "flux") continue;
+        if (cube == &given) {
+            room = Cube(n, n, pixels);
+            if (given.data.empty())
+                std::fill(room.data.begin(), room.data.end(), 0.0F);
+            else {
+                checkCotangent(given);
+                std::copy(given.data.begin(), given.data.end(), room.data.begin());
+            }
+            cube = &room;
+        }
+        for (std::size_t s = 0; s < n * n; ++s)
+            if (plan.plan.mask[s])
+                for (std::size_t j = 0; j < pixels; ++j)
+                    room.spectrum(s)[j] += float(double(plan.plan.weight[j]) * double(map.data[s]));
+    }
+    return *cube;
 }
 
 void Linearisation::State::checkCotangent(const Cube& bar) const {
@@ -120,6 +195,12 @@ void Linearisation::State::distanceOfLight(double light, InputsBar& g) const {
     double distanceBar = 0;
     fluxPerLuminosityAdjoint(z, distance, g.redshiftDistance, distanceBar, light / scale());
     luminosityDistanceAdjoint(cosmology, z, g.redshiftDistance, distanceBar);
+}
+
+// A spaxel is so many arcsec, whatever the distance.
+void Linearisation::State::distanceOfSpaxel(double spaxelBar, InputsBar& g) const {
+    if (!pieces.whole())
+        kpcPerArcsecAdjoint(cosmology, view.redshift, g.redshiftDistance, spaxelBar * config.telescope.spaxel);
 }
 
 Mat3d Linearisation::State::rotationDot(const InputsBar& v) const {

@@ -6,7 +6,10 @@
 #include <vector>
 
 #include "stages/instrument_slopes.hpp"
+#include "stages/maps_adjoint.hpp"
 #include "stages/spectra_derivative.hpp"
+#include "stages/star_inputs.hpp"
+#include "team.hpp"
 #include "tessera/adjoint.hpp"
 #include "tessera/physics/orient.hpp"
 #include "view_plan.hpp"
@@ -16,6 +19,8 @@ namespace tessera {
 constexpr double degree = units::pi / 180;
 
 struct Linearisation::State {
+    Comm comm;
+    Team team;
     Host exec;
     const Stars& stars;
     const GalaxyInput& input;
@@ -26,15 +31,20 @@ struct Linearisation::State {
     const InstrumentTables& tables;
     ViewPlan plan;
     GalaxyFrame frame;
+    Pieces pieces;
     KnotTable table;
-    BinnedStars binned;
-    std::vector<std::uint32_t> lit;
+    BinnedStars binned;                    // of this rank's spaxels
+    Buffer<std::uint32_t> sources;         // of the records that this rank gave to others; of a galaxy of its own: none
+    std::vector<std::uint32_t> lit;        // spaxels of this rank's
+    std::uint64_t allLit = 0, inside = 0;  // spaxels, records of all ranks
     std::vector<std::uint8_t> wanted;
     std::optional<SpectraDerivative> spectra;
 
     State(Host e, const Stars& s, const GalaxyInput& in, const Config& c, std::size_t viewIndex, const SspLibrary& l,
-          const Cosmology& cosmology_, const InstrumentTables& t)
-        : exec(e),
+          const Cosmology& cosmology_, const InstrumentTables& t, const Comm& c_)
+        : comm(c_),
+          team(comm),
+          exec(e),
           stars(s),
           input(in),
           config(c),
@@ -42,7 +52,8 @@ struct Linearisation::State {
           library(l),
           cosmology(cosmology_),
           tables(t),
-          plan(planView(c, l, cosmology_, t, c.views.at(viewIndex).redshift)) {}
+          plan(planView(c, l, cosmology_, t, c.views.at(viewIndex).redshift)),
+          pieces{c.projection, plan.grid.padded(plan.plan.optics.pad()), in.boxSize, {}, 0} {}
 
     bool rubix() const { return config.compat == Compat::rubix; }
     Doppler doppler() const { return rubix() ? Doppler::exponential : config.spectra.doppler; }
@@ -79,10 +90,25 @@ struct Linearisation::State {
     // f(first, count, stride) for one block of wavelengths after the other; `buffers` of lit spectra share the budget.
     void forBlocks(std::size_t buffers, const std::function<void(std::size_t, std::size_t, std::size_t)>& f) const;
     void forwardSpectra(const Accumulator*, std::size_t first, std::size_t count, float* out, std::size_t stride) const;
-    std::vector<double> pixelDots(const float* a, const float* b, std::size_t wide, std::size_t stride) const;
+    // sums[lit] += sum over a spectrum's pixels of a times b, times `weight` of the pixel of the grid (empty: 1).
+    void addDots(const float* a, const float* b, std::size_t first, std::size_t wide, std::size_t stride,
+                 const std::vector<double>& weight, std::vector<double>& sums) const;
+    double total(const std::vector<double>& ofLit) const;  // over all ranks' spaxels, in their order
+    ViewSums inputsOfRecords(Buffer<StarRecordBar>&& bar, Buffer<PieceBar>&& direct, StarsBar& out) const;
+    ViewSums inputsOfCube(const Cube&, const GradientOptions&, InputsBar&) const;
+    // The cotangent of the cube with that of the map "flux", where there is one, in `room`.
+    const Cube& withFluxMap(const Cube&, const std::vector<Map>& mapsBar, Cube& room) const;
+    MapsDerivative mapsDerivative() const {
+        return {exec,        binned,         table,         doppler(), view.redshift, optics().grid(),
+                plan.grid.n, optics().pad(), plan.plan.mask};
+    }
+    Buffer<StarRecordBar> zeroRecords() const;
+    struct TangentParts;
+    TangentParts tangentOf(const InputsBar&) const;
     void checkCotangent(const Cube&) const;
     void viewOfRotation(InputsBar&) const;
     void distanceOfLight(double light, InputsBar&) const;
+    void distanceOfSpaxel(double spaxelBar, InputsBar&) const;
     Mat3d rotationDot(const InputsBar&) const;
     KnotTable templatesDot(const std::vector<double>& flux) const;
 };

@@ -191,8 +191,15 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     g.grid = v.grid;
     g.unit = v.plan.fluxUnit + " Angstrom-1";
 
-    // Ranks that share a galaxy do so on the CPU.
-    DeviceObserver* const device = team.alone() ? state_->device.get() : nullptr;
+    if (team.any(lacksSmoothing(stars, c.projection)))
+        throw Unobservable(
+            fmt::format("subhalo {}: the stars have no smoothing lengths, which projection.footprint \"sph\" takes; "
+                        "allowed: a number of kpc "
+                        "for projection.smoothing",
+                        input.subhalo.id));
+    // Ranks that share a galaxy do so on the CPU, and footprints are its own.
+    const bool whole = c.projection.footprint == FootprintKind::nearest;
+    DeviceObserver* const device = team.alone() && whole ? state_->device.get() : nullptr;
     SumFrame deviceSums;
     if (device) {
         device->load(stars);
@@ -241,7 +248,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         return finished();
     }
 
-    Projected projected = timed("project", [&] { return project(exec, stars, f, input.boxSize, padded, doppler); });
+    Projected projected =
+        timed("project", [&] { return project(exec, stars, f, input.boxSize, padded, doppler, c.projection); });
     if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
     if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad()))) throw emptyField();
 

@@ -33,6 +33,17 @@ std::vector<std::size_t> cutSpaxels(const std::vector<std::uint64_t>& stars, std
     return first;
 }
 
+// Where the stars of a rank in a spaxel begin in what arrived: by rank, then by spaxel.
+std::vector<std::uint64_t> placesOf(const Buffer<std::uint32_t>& each) {
+    std::vector<std::uint64_t> from(each.size());
+    std::uint64_t place = 0;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+        from[i] = place;
+        place += each[i];
+    }
+    return from;
+}
+
 }  // namespace
 
 Gather gatherOver(const Comm& comm) {
@@ -89,7 +100,7 @@ BinnedStars Team::shareSpaxels(Host exec, BinnedStars&& part) {
         counts[r] = part.start[first_[r + 1]] - part.start[first_[r]];
         spaxelsOf[r] = first_[r + 1] - first_[r];
     }
-    const Buffer<std::uint32_t> each = comm_.exchange(own.data(), spaxelsOf, received);  // [rank][my spaxel]
+    each_ = comm_.exchange(own.data(), spaxelsOf, received);
     const Buffer<StarRecord> arrived = comm_.exchange(part.stars.data(), counts, received);
 
     const std::size_t first = first_[std::size_t(comm_.rank())], mySpaxels = spaxelsOf[std::size_t(comm_.rank())];
@@ -103,22 +114,40 @@ BinnedStars Team::shareSpaxels(Host exec, BinnedStars&& part) {
         if (s >= first && s < first + mySpaxels) sum += stars[s];
     }
     all.start[spaxels] = sum;
-    std::vector<std::uint64_t> from(ranks * mySpaxels);  // of a rank's stars of a spaxel in what arrived
-    std::uint64_t place = 0;
-    for (std::size_t i = 0; i < from.size(); ++i) {
-        from[i] = place;
-        place += each[i];
-    }
+    const std::vector<std::uint64_t> from = placesOf(each_);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t s = 0; s < mySpaxels; ++s) {
         StarRecord* to = all.stars.data() + all.start[first + s];
         for (std::size_t r = 0; r < ranks; ++r) {
-            const std::size_t n = each[r * mySpaxels + s];
+            const std::size_t n = each_[r * mySpaxels + s];
             std::copy_n(arrived.data() + from[r * mySpaxels + s], n, to);
             to += n;
         }
     }
     return all;
+}
+
+Buffer<PieceBar> Team::giveBack(Host exec, const Buffer<PieceBar>& mine) const {
+    const std::size_t ranks = std::size_t(comm_.size()), mySpaxels = each_.size() / ranks;
+    const std::vector<std::uint64_t> from = placesOf(each_);
+    std::vector<std::uint64_t> counts(ranks, 0), start(mySpaxels + 1, 0), received;
+    for (std::size_t i = 0; i < each_.size(); ++i) {
+        counts[i / mySpaxels] += each_[i];
+        start[i % mySpaxels + 1] += each_[i];
+    }
+    for (std::size_t s = 0; s < mySpaxels; ++s) start[s + 1] += start[s];
+    expects(mine.size() == start.back(), "a value for each of the stars of this rank's spaxels");
+    Buffer<PieceBar> leaving(mine.size());
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+    for (std::size_t s = 0; s < mySpaxels; ++s) {
+        const PieceBar* at = mine.data() + start[s];
+        for (std::size_t r = 0; r < ranks; ++r) {
+            const std::size_t n = each_[r * mySpaxels + s];
+            std::copy_n(at, n, leaving.data() + from[r * mySpaxels + s]);
+            at += n;
+        }
+    }
+    return comm_.exchange(leaving.data(), counts, received);
 }
 
 // The part of the padded spaxels' range [first, end) that lies in the field, as spaxels of the field: order is the same.
@@ -162,6 +191,13 @@ std::vector<std::uint32_t> Team::collectLit(const std::vector<std::uint32_t>& mi
     const std::uint64_t count = mine.size();
     lit_ = comm_.gatherAll(std::span<const std::uint64_t>(&count, 1));
     return comm_.gatherAll(std::span<const std::uint32_t>(mine));
+}
+
+std::uint64_t Team::allLit(std::uint64_t mine) const {
+    if (alone()) return mine;
+    std::uint64_t sum = 0;
+    for (const std::uint64_t n : lit_) sum += n;
+    return sum;
 }
 
 void Team::collectSpectra(const float* mine, std::size_t stride, float* out) const {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "stages/star_inputs.hpp"
 #include "tessera/comm/comm.hpp"
 #include "tessera/core/gather.hpp"
 #include "tessera/stages.hpp"
@@ -34,12 +35,16 @@ public:
 
     // Ordered stars of this part -> ordered stars, of all parts, of this rank's spaxels; the others' are empty.
     BinnedStars shareSpaxels(Host, BinnedStars&&);
+    // After shareSpaxels(), for cotangents: one value for each of the stars that it returned, in their order, goes back to the ranks
+    // that had the stars. Returns what comes back here, in the order of the part that was given.
+    Buffer<PieceBar> giveBack(Host, const Buffer<PieceBar>& mine) const;
     // Spaxels whose stars this rank has after shareSpaxels().
     std::vector<std::uint8_t> mine(std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask) const;
     // On the owner, the maps of everyone's spaxels; n: of the field that is padded by pad.
     void collectMaps(std::size_t n, std::size_t pad, MapResult&) const;
     // Lit spaxels of all, on every rank; this rank's are somewhere in between.
     std::vector<std::uint32_t> collectLit(const std::vector<std::uint32_t>& mine);
+    std::uint64_t allLit(std::uint64_t mine) const;  // after collectLit()
     // On the owner, the spectra of all lit spaxels; its own are there already. After collectLit().
     void collectSpectra(const float* mine, std::size_t stride, float* out) const;
 
@@ -49,6 +54,7 @@ private:
     const Comm& comm_;
     std::vector<std::size_t> first_;  // [size + 1] spaxels of each rank
     std::vector<std::uint64_t> lit_;  // [size] lit spaxels of each rank
+    Buffer<std::uint32_t> each_;      // [rank][my spaxel] stars that came from each rank
 };
 
 }  // namespace tessera

@@ -23,13 +23,17 @@ void kernelAdjoint(const AdjointScene& s, const std::vector<double>& x, const st
 }  // namespace
 
 std::vector<double> sceneInputs(AdjointScene& s, const Stars& stars) {
-    s.position.assign(stars.position.begin(), stars.position.end());
+    s.nStars = stars.size();
     std::vector<double> x(s.inputs(), 0.0);
     for (std::size_t i = 0; i < stars.size(); ++i) {
         x[s.star(i, 0)] = double(stars.mass[i]);
         x[s.star(i, 1)] = logAgeYears(double(stars.age[i]));
         x[s.star(i, 2)] = double(stars.metallicity[i]);
-        for (std::size_t k = 0; k < 3; ++k) x[s.star(i, 3 + k)] = double(stars.velocity[i][int(k)]);
+        for (std::size_t k = 0; k < 3; ++k) {
+            x[s.star(i, 3 + k)] = double(stars.velocity[i][int(k)]);
+            x[s.star(i, 6 + k)] = stars.position[i][int(k)];
+        }
+        if (!stars.smoothing.empty()) x[s.star(i, 9)] = double(stars.smoothing[i]);
     }
     const Config& c = s.config;
     const ViewConfig& v = c.views[0];
@@ -141,17 +145,33 @@ std::vector<double> oracleAdjoint(const AdjointScene& s, const std::vector<doubl
     Mat3d rotationBar = zeroMatrix<double>();
     for (std::size_t i = 0; i < s.stars(); ++i) {
         const Star<double> star = starOf(s, axes, view, x, i);
-        if (star.spaxel == outsideField) continue;
+        if (star.shares.empty()) continue;
         const std::vector<double> y = spectrumOf(s, x, star);
-        std::vector<double> yBar(y.size(), 0.0);
+        std::vector<double> yBar(y.size(), 0.0), shareBar(star.shares.size(), 0.0);
         double shiftBar = 0;
         for (std::size_t k = 0; k < wide.size; ++k) {
-            const double bar = spectraBar[star.spaxel * wide.size + k], low = wide.edge(double(k)),
-                         high = wide.edge(double(k) + 1);
-            xBar[s.star(i, 0)] +=
-                bar * pixelAverage(l.wavelength.data(), y.data(), int(y.size()), star.shift, low, high);
+            const double low = wide.edge(double(k)), high = wide.edge(double(k) + 1),
+                         average = pixelAverage(l.wavelength.data(), y.data(), int(y.size()), star.shift, low, high);
+            double bar = 0;
+            for (std::size_t p = 0; p < shareBar.size(); ++p) {
+                const double spaxelBar = spectraBar[star.shares[p].spaxel * wide.size + k];
+                bar += star.shares[p].share * spaxelBar;
+                shareBar[p] += star.mass * average * spaxelBar;
+            }
+            xBar[s.star(i, 0)] += bar * average;
             pixelAverageAdjoint(l.wavelength.data(), y.data(), int(y.size()), star.shift, low, high, yBar.data(),
                                 shiftBar, star.mass * bar);
+        }
+        Vec3d atBar, relativeBar;
+        double spaxelBar = 0;
+        sharesAdjoint(s, star.shares, star.at, view.spaxel, x[s.star(i, 9)], atBar, spaxelBar, xBar[s.star(i, 9)],
+                      shareBar);
+        rotateAdjoint(view.rotation, star.relative, rotationBar, relativeBar, atBar);
+        kpcPerArcsecAdjoint(s.cosmology, x[s.global(AdjointScene::redshiftDistance)], g(AdjointScene::redshiftDistance),
+                            spaxelBar * s.config.telescope.spaxel);
+        for (int k = 0; k < 3; ++k) {
+            xBar[s.star(i, 6 + std::size_t(k))] += relativeBar[k];
+            g(AdjointScene::centre + std::size_t(k)) -= relativeBar[k];
         }
         SspWeights<double> wBar{};
         for (int c = 0; c < 4; ++c)

@@ -19,13 +19,24 @@ struct AdjointScene {
     SspLibrary library;
     Cosmology cosmology = planck15();
     Mat3d axes;  // what the view's rotation acts on
-    std::vector<Vec3d> position;
+    std::size_t nStars = 0;
     std::size_t pad = 0, wings = 0;  // radii of PSF and LSF
 
     // Where each input stands in the one vector of them all.
-    std::size_t stars() const { return position.size(); }
-    static constexpr std::size_t perStar = 6;  // mass, log10 age [yr], metallicity, velocity
-    enum Global { systemic, redshiftShift = 3, redshiftDistance, inclination, positionAngle, twist, psfFwhm, psfBeta };
+    std::size_t stars() const { return nStars; }
+    // mass, log10 age [yr], metallicity, velocity, position, smoothing length
+    static constexpr std::size_t perStar = 10;
+    enum Global {
+        systemic,
+        redshiftShift = 3,
+        redshiftDistance,
+        inclination,
+        positionAngle,
+        twist,
+        centre,
+        psfFwhm = centre + 3,
+        psfBeta
+    };
     std::size_t star(std::size_t i, std::size_t k) const { return perStar * i + k; }
     std::size_t global(std::size_t k) const { return perStar * stars() + k; }
     std::size_t lsf(std::size_t k) const { return global(psfBeta + 1 + k); }
@@ -37,7 +48,7 @@ struct AdjointScene {
     std::size_t inputs() const { return spectrum(library.nTemplates()); }
 };
 
-// All inputs as numbers. Takes positions from the stars.
+// All inputs as numbers.
 std::vector<double> sceneInputs(AdjointScene&, const Stars&);
 
 // [n n][pixels] of the field.

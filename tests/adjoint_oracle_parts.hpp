@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "adjoint_oracle.hpp"
+#include "stages/projected_kernel.hpp"
 #include "tessera/physics/doppler.hpp"
 #include "tessera/physics/flux.hpp"
 #include "tessera/physics/instrument.hpp"
@@ -20,8 +21,8 @@ inline constexpr double degree = units::pi / 180;
 template <class T>
 struct View {
     Mat3<T> rotation;
-    Vec3<T> systemic;
-    T shift, scale;
+    Vec3<T> systemic, centre;
+    T shift, scale, spaxel;  // spaxel [kpc]
 };
 
 template <class T>
@@ -34,8 +35,10 @@ View<T> viewOf(const AdjointScene& s, const std::vector<T>& x) {
                               g(AdjointScene::twist) * degree) *
                  axes;
     v.systemic = {g(0), g(1), g(2)};
+    v.centre = {g(AdjointScene::centre), g(AdjointScene::centre + 1), g(AdjointScene::centre + 2)};
     v.shift = cosmologicalShift(g(AdjointScene::redshiftShift));
     const T z = g(AdjointScene::redshiftDistance);
+    v.spaxel = s.config.telescope.spaxel * kpcPerArcsec(s.cosmology, z);
     v.scale = s.config.output.unit == CubeUnit::luminosity
                   ? T(1)
                   : fluxPerLuminosity(z, luminosityDistanceMpc(s.cosmology, z));
@@ -49,27 +52,100 @@ struct Axes {
     }
 };
 
-// One star: its four templates, their weights and its whole shift.
+// Part of a star's light in a spaxel of the padded grid.
+template <class T>
+struct Share {
+    std::size_t spaxel;
+    T share;
+};
+
+// One star: where it shines, its four templates, their weights and its whole shift.
 template <class T>
 struct Star {
-    std::uint32_t spaxel;  // of the padded grid
+    std::vector<Share<T>> shares;
+    Vec3<T> relative, at;  // to the centre, in the box's axes and on the sky
     T mass, shift, velocity;
     AxisPosition<T> age, z;
     SspWeights<T> weights;
     std::size_t corner[4];
 };
 
+// Q of the kernel at the lower left corner of spaxel (ix, iy) of n x n, see physics/project.hpp.
+template <class T>
+struct Corner {
+    KernelTable table = projectedKernel();
+    KernelEdge<T> x, y;
+    Corner(std::size_t ix, std::size_t iy, const Vec3<T>& at, T h, T d, std::size_t n)
+        : x(kernelEdge(edgeFromStar(double(ix), at.x, h, d, n), table.cells)),
+          y(kernelEdge(edgeFromStar(double(iy), at.y, h, d, n), table.cells)) {}
+    T value() const { return kernelCorner(table, x, y); }
+};
+
+// Every spaxel of the padded grid is asked for its share.
+template <class T>
+std::vector<Share<T>> sharesOf(const AdjointScene& s, const Vec3<T>& at, T d, T h) {
+    const std::size_t n = s.config.telescope.spaxels() + 2 * s.pad;
+    std::vector<Share<T>> out;
+    if (s.config.projection.footprint == FootprintKind::nearest) {
+        const std::uint32_t spaxel = spaxelOf(valueOf(at.x), valueOf(at.y), SpaxelGrid{n, 1, valueOf(d)});
+        if (spaxel != outsideField) out.push_back({spaxel, T(1)});
+        return out;
+    }
+    const CloudAxis<T> x = cloudAxis(at.x, d, n), y = cloudAxis(at.y, d, n);
+    const auto cloud = [](const CloudAxis<T>& a, std::size_t i) {
+        return double(i) == a.lower ? 1 - a.upper : (double(i) == a.lower + 1 ? a.upper : T(0));
+    };
+    for (std::size_t iy = 0; iy < n; ++iy)
+        for (std::size_t ix = 0; ix < n; ++ix) {
+            if (s.config.projection.footprint == FootprintKind::cloudInCell)
+                out.push_back({iy * n + ix, cloud(x, ix) * cloud(y, iy)});
+            else
+                out.push_back({iy * n + ix, Corner<T>(ix + 1, iy + 1, at, h, d, n).value() -
+                                                Corner<T>(ix, iy + 1, at, h, d, n).value() -
+                                                Corner<T>(ix + 1, iy, at, h, d, n).value() +
+                                                Corner<T>(ix, iy, at, h, d, n).value()});
+        }
+    return out;
+}
+
+inline void sharesAdjoint(const AdjointScene& s, const std::vector<Share<double>>& shares, const Vec3d& at, double d,
+                          double h, Vec3d& atBar, double& dBar, double& hBar, const std::vector<double>& shareBar) {
+    const std::size_t n = s.config.telescope.spaxels() + 2 * s.pad;
+    if (s.config.projection.footprint == FootprintKind::nearest) {
+        spaxelOfAdjoint(at.x, at.y, SpaxelGrid{n, 1, d}, atBar.x, atBar.y);
+        return;
+    }
+    const CloudAxis<double> x = cloudAxis(at.x, d, n), y = cloudAxis(at.y, d, n);
+    const auto cloud = [](const CloudAxis<double>& a, std::size_t i, double& slope) {
+        slope = double(i) == a.lower ? -1 : (double(i) == a.lower + 1 ? 1 : 0);
+        return slope < 0 ? 1 - a.upper : slope * a.upper;
+    };
+    for (std::size_t p = 0; p < shares.size(); ++p) {
+        const std::size_t ix = shares[p].spaxel % n, iy = shares[p].spaxel / n;
+        if (s.config.projection.footprint == FootprintKind::cloudInCell) {
+            double slopeX, slopeY;
+            const double sx = cloud(x, ix, slopeX), sy = cloud(y, iy, slopeY);
+            cloudAxisAdjoint(at.x, d, atBar.x, dBar, slopeX * sy * shareBar[p]);
+            cloudAxisAdjoint(at.y, d, atBar.y, dBar, slopeY * sx * shareBar[p]);
+            continue;
+        }
+        for (const std::size_t i : {0, 1})
+            for (const std::size_t j : {0, 1}) {
+                const Corner<double> corner(ix + i, iy + j, at, h, d, n);
+                double a = 0, b = 0;
+                kernelCornerAdjoint(corner.table, corner.x, corner.y, a, b, i == j ? shareBar[p] : -shareBar[p]);
+                edgeFromStarAdjoint(double(ix + i), at.x, h, d, n, atBar.x, hBar, dBar, a);
+                edgeFromStarAdjoint(double(iy + j), at.y, h, d, n, atBar.y, hBar, dBar, b);
+            }
+    }
+}
+
 template <class T>
 Star<T> starOf(const AdjointScene& s, const Axes& axes, const View<T>& view, const std::vector<T>& x, std::size_t i) {
-    const Telescope& t = s.config.telescope;
-    const double kpc = t.spaxel * kpcPerArcsec(s.cosmology, s.config.views[0].redshift);
-    Mat3d rotation;
-    for (int r = 0; r < 3; ++r)
-        for (int k = 0; k < 3; ++k) rotation.row[r][k] = valueOf(view.rotation.row[r][k]);
-    const Vec3d at = rotation * s.position[i];
-    const SpaxelGrid field{t.spaxels(), t.spaxel, kpc};
     Star<T> star{};
-    star.spaxel = spaxelOf(at.x, at.y, field.padded(s.pad));
+    star.relative = Vec3<T>{x[s.star(i, 6)], x[s.star(i, 7)], x[s.star(i, 8)]} - view.centre;
+    star.at = view.rotation * star.relative;
+    star.shares = sharesOf(s, star.at, view.spaxel, x[s.star(i, 9)]);
     star.mass = x[s.star(i, 0)];
     const Vec3<T> v = Vec3<T>{x[s.star(i, 3)], x[s.star(i, 4)], x[s.star(i, 5)]} - view.systemic;
     star.velocity = dot(view.rotation.row[2], v);
@@ -244,12 +320,13 @@ Stages<T> stagesOf(const AdjointScene& s, const std::vector<T>& x, const View<T>
     out.spectra.assign(side * side * wide.size, T(0));
     for (std::size_t i = 0; i < s.stars(); ++i) {
         const Star<T> star = starOf(s, axes, view, x, i);
-        if (star.spaxel == outsideField) continue;
+        if (star.shares.empty()) continue;
         const std::vector<T> y = spectrumOf(s, x, star);
-        for (std::size_t k = 0; k < wide.size; ++k)
-            out.spectra[star.spaxel * wide.size + k] +=
-                star.mass * pixelAverage(s.library.wavelength.data(), y.data(), int(y.size()), star.shift,
-                                         wide.edge(double(k)), wide.edge(double(k) + 1));
+        for (std::size_t k = 0; k < wide.size; ++k) {
+            const T value = star.mass * pixelAverage(s.library.wavelength.data(), y.data(), int(y.size()), star.shift,
+                                                     wide.edge(double(k)), wide.edge(double(k) + 1));
+            for (const Share<T>& p : star.shares) out.spectra[p.spaxel * wide.size + k] += p.share * value;
+        }
     }
     if (s.config.lsf) {
         const LineSpread<T> lsf(s, x);

@@ -16,6 +16,7 @@ struct SceneOptions {
     Doppler doppler = Doppler::relativistic;
     CubeUnit unit = CubeUnit::flux;
     bool libraryResolution = false;
+    FootprintKind footprint = FootprintKind::nearest;
 };
 
 inline AdjointScene makeScene(const SceneOptions& o) {
@@ -39,6 +40,7 @@ inline AdjointScene makeScene(const SceneOptions& o) {
     v.systemicVelocity = SystemicVelocity::none;
     c.spectra.doppler = o.doppler;
     c.output.unit = o.unit;
+    c.projection.footprint = o.footprint;
     // The part of a library that the telescope sees.
     SspLibrary all = syntheticLibrary(o.libraryStep, 0.3, 7, 4, 3);
     s.library = all;
@@ -73,7 +75,11 @@ inline AdjointScene makeScene(const SceneOptions& o) {
 // Inside the library's grid but for the first two, which are older and richer than all templates.
 inline Stars sceneStars(std::size_t n, std::uint64_t seed = 41) {
     Stars stars = randomStars(n, seed, 0.7, 150);
-    for (std::size_t i = 0; i < n; ++i) stars.age[i] = std::max(stars.age[i], 0.0011F);
+    stars.smoothing = Buffer<float>(n);
+    for (std::size_t i = 0; i < n; ++i) {
+        stars.age[i] = std::max(stars.age[i], 0.0011F);
+        stars.smoothing[i] = 0.1F + 0.13F * float(i % 8);  // [kpc]; a spaxel is 0.48
+    }
     if (n > 1) {
         stars.age[0] = 20;
         stars.metallicity[1] = 0.2F;

@@ -17,9 +17,16 @@ inline Vector flat(const AdjointScene& s, const InputsBar& g) {
         x[s.star(i, 0)] = double(g.stars.mass[i]);
         x[s.star(i, 1)] = double(g.stars.logAge[i]);
         x[s.star(i, 2)] = double(g.stars.metallicity[i]);
-        for (std::size_t k = 0; k < 3; ++k) x[s.star(i, 3 + k)] = double(g.stars.velocity[i][int(k)]);
+        for (std::size_t k = 0; k < 3; ++k) {
+            x[s.star(i, 3 + k)] = double(g.stars.velocity[i][int(k)]);
+            if (!g.stars.position.empty()) x[s.star(i, 6 + k)] = double(g.stars.position[i][int(k)]);
+        }
+        if (!g.stars.smoothing.empty()) x[s.star(i, 9)] = double(g.stars.smoothing[i]);
     }
-    for (std::size_t k = 0; k < 3; ++k) x[s.global(k)] = g.systemicVelocity[int(k)];
+    for (std::size_t k = 0; k < 3; ++k) {
+        x[s.global(k)] = g.systemicVelocity[int(k)];
+        x[s.global(AdjointScene::centre + k)] = g.centre[int(k)];
+    }
     x[s.global(AdjointScene::redshiftShift)] = g.redshiftShift;
     x[s.global(AdjointScene::redshiftDistance)] = g.redshiftDistance;
     x[s.global(AdjointScene::inclination)] = g.inclination;
@@ -35,13 +42,24 @@ inline Vector flat(const AdjointScene& s, const InputsBar& g) {
 inline InputsBar unflat(const AdjointScene& s, const Vector& x) {
     InputsBar g;
     g.stars = StarsBar(s.stars());
+    const FootprintKind footprint = s.config.projection.footprint;
+    const bool moves = footprint != FootprintKind::nearest;
+    if (moves) g.stars.position = Buffer<Vec3f>(s.stars(), Vec3f{});
+    if (footprint == FootprintKind::sph) g.stars.smoothing = Buffer<float>(s.stars(), 0.0F);
     for (std::size_t i = 0; i < s.stars(); ++i) {
         g.stars.mass[i] = float(x[s.star(i, 0)]);
         g.stars.logAge[i] = float(x[s.star(i, 1)]);
         g.stars.metallicity[i] = float(x[s.star(i, 2)]);
-        for (std::size_t k = 0; k < 3; ++k) g.stars.velocity[i][int(k)] = float(x[s.star(i, 3 + k)]);
+        for (std::size_t k = 0; k < 3; ++k) {
+            g.stars.velocity[i][int(k)] = float(x[s.star(i, 3 + k)]);
+            if (moves) g.stars.position[i][int(k)] = float(x[s.star(i, 6 + k)]);
+        }
+        if (!g.stars.smoothing.empty()) g.stars.smoothing[i] = float(x[s.star(i, 9)]);
     }
-    for (std::size_t k = 0; k < 3; ++k) g.systemicVelocity[int(k)] = x[s.global(k)];
+    for (std::size_t k = 0; k < 3; ++k) {
+        g.systemicVelocity[int(k)] = x[s.global(k)];
+        g.centre[int(k)] = x[s.global(AdjointScene::centre + k)];
+    }
     g.redshiftShift = x[s.global(AdjointScene::redshiftShift)];
     g.redshiftDistance = x[s.global(AdjointScene::redshiftDistance)];
     g.inclination = x[s.global(AdjointScene::inclination)];
@@ -64,9 +82,12 @@ inline Vector randomTangent(const AdjointScene& s, const Vector& x, std::uint64_
         if (i < s.global(0)) {
             const std::size_t k = i % AdjointScene::perStar;
             if (k == 1) size = 0.1;
-            if (k >= 3) size = 30;
+            if (k >= 3 && k < 6) size = 30;
+            if (k >= 6 && s.config.projection.footprint == FootprintKind::nearest) size = 0;
         } else if (i < s.global(3)) {
             size = 30;
+        } else if (i >= s.global(AdjointScene::centre) && i < s.global(AdjointScene::centre + 3)) {
+            size = s.config.projection.footprint == FootprintKind::nearest ? 0 : 0.02;
         } else if (i == s.global(AdjointScene::redshiftShift)) {
             size = 1e-4;
         }

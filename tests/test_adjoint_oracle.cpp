@@ -17,7 +17,12 @@ void check(const SceneOptions& o, std::uint64_t seed) {
         steps[s.star(i, 1)] = 1e-4;
         steps[s.star(i, 2)] = 1e-4 * x[s.star(i, 2)];
         for (std::size_t k = 3; k < 6; ++k) steps[s.star(i, k)] = 0.1;
+        if (o.footprint == FootprintKind::nearest) continue;
+        for (std::size_t k = 6; k < 9; ++k) steps[s.star(i, k)] = 1e-4;
+        if (o.footprint == FootprintKind::sph) steps[s.star(i, 9)] = 1e-4;
     }
+    if (o.footprint != FootprintKind::nearest)
+        for (std::size_t k = 0; k < 3; ++k) steps[s.global(AdjointScene::centre + k)] = 1e-4;
     for (std::size_t k = 0; k < 3; ++k) steps[s.global(k)] = 0.1;
     steps[s.global(AdjointScene::redshiftShift)] = 1e-6;
     steps[s.global(AdjointScene::redshiftDistance)] = 1e-4;
@@ -58,4 +63,16 @@ TEST_CASE("the oracle's adjoint is its tangent's transpose", "[adjoint]") {
     o.lsf = Lsf::none;
     o.libraryStep = 0.9;
     check(o, 5);
+}
+
+TEST_CASE("the oracle's adjoint with footprints is its tangent's transpose", "[adjoint]") {
+    SceneOptions o;
+    o.pixels = 20;
+    o.footprint = FootprintKind::cloudInCell;
+    check(o, 6);
+    o.footprint = FootprintKind::sph;
+    check(o, 7);
+    o.unit = CubeUnit::luminosity;  // the distance acts through the kpc of a spaxel alone
+    o.psf.reset();
+    check(o, 8);
 }

@@ -259,7 +259,7 @@ json randomValue(const parameters::Parameter& p, std::mt19937_64& random) {
     const auto vector = [&] { return json::array({uniform(), uniform(), uniform()}); };
     switch (p.kind) {
         case Kind::number:
-        case Kind::numberOrTelescope:
+        case Kind::numberOrWord:
             return uniform();
         case Kind::integer:
             return static_cast<std::int64_t>(uniform());

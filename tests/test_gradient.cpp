@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 
 #include "tessera/adjoint.hpp"
 #include "tessera/core/units.hpp"
@@ -194,6 +195,49 @@ TEST_CASE("ranks write the same gradients", "[gradient]") {
         std::size_t i = 0;
         for (const char* name : {"0/gradient/mass", "0/gradient/velocity", "1/gradient/mass", "1/gradient/log_age"})
             CHECK(column(b.gradientFile(), name) == one[i++]);
+        CHECK(b.outputs() == std::vector<std::string>{"gradient.hdf5"});
+    }
+}
+
+TEST_CASE("ranks that share a galaxy write its rows", "[gradient]") {
+    if (std::system("mpirun --version > /dev/null 2>&1") != 0) return;
+    Bench b;
+    REQUIRE(runProcess(TESSERA_BINARY,
+                       {"mock", "--output", b.root / "big", "--stars", "30000", "--gas", "100", "--chunks", "2",
+                        "--galaxies", "3", "--seed", "6"},
+                       b.root.path().string())
+                .code == 0);
+    b.config["snapshot"]["path"] = "big/output";
+    b.config["resources"] = {{"split_from", 5000}};
+    b.config["projection"] = {{"footprint", "sph"}};
+    b.config["noise"] = {{"signal_to_noise", 10}};
+    b.writeCotangent({0, 1});
+    {
+        const auto file = h5::File::openReadWrite(b.cotangent());
+        const std::vector<float> map(16, 0.5F);
+        file.root().group("galaxies/0").createGroup("maps").write<float>("velocity_light", {4, 4}, map.data());
+    }
+    const auto all = [&] {
+        std::map<std::string, std::vector<float>> values;
+        const auto root = h5::File::openRead(b.gradientFile()).root();
+        for (const std::string id : {"0", "1"}) {
+            const auto group = root.group("galaxies/" + id + "/gradient");
+            for (const std::string& name : group.names()) values[id + name] = group.dataset(name).readAll<float>();
+            for (const char* name : {"psf_fwhm", "lsf_fwhm", "redshift", "inclination", "position_angle"})
+                values[id + name] = {float(group.attribute<double>(name).value())};
+        }
+        return values;
+    };
+    REQUIRE(b.gradient(b.toFile()).code == 0);
+    const auto one = all();
+    CHECK(one.at("0mass").size() > 3 * blockRows);
+    CHECK(one.contains("0smoothing"));
+    CHECK(one.at("0position_angle").at(0) != 0);
+    for (const int ranks : {2, 4}) {
+        const Outcome o = b.gradient(b.toFile(), ranks);
+        INFO(o.err);
+        REQUIRE(o.code == 0);
+        CHECK(all() == one);
         CHECK(b.outputs() == std::vector<std::string>{"gradient.hdf5"});
     }
 }

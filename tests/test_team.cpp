@@ -156,6 +156,17 @@ TEST_CASE("a shared galaxy whose dense spaxels are summed in coefficients", "[te
     checkSame(s);
 }
 
+TEST_CASE("a shared galaxy whose stars have footprints", "[team]") {
+    Setup s(12000);
+    s.config.psf = PsfConfig{};
+    s.config.projection.footprint = FootprintKind::cloudInCell;
+    checkSame(s);
+    s.stars.smoothing = Buffer<float>(s.stars.size());
+    for (std::size_t i = 0; i < s.stars.size(); ++i) s.stars.smoothing[i] = 0.01F * float(i % 80);
+    s.config.projection.footprint = FootprintKind::sph;
+    checkSame(s, 2);
+}
+
 TEST_CASE("a shared galaxy in RUBIX's conventions", "[team]") {
     Setup s(10000);
     s.config.compat = Compat::rubix;

@@ -1,7 +1,7 @@
 // The stages of the forward model in pipeline order, one overload per Exec. Shapes and units stand with each.
 //
 //   GalaxyFrame f  = frame(...)            centre, systemic velocity, rotation
-//   Projected p    = project(...)          spaxel and shift of every star
+//   Projected p    = project(...)          spaxel, or spaxels, and shift of every star
 //   KnotTable t    = knots(...)            the SSP library on the knots that the wavelength window needs
 //   BinnedStars b  = bin(...)              stars ordered by spaxel, and by shift where it is sparse
 //   maps(...)                              sums over the stars of each spaxel
@@ -53,12 +53,22 @@ GalaxyFrame frame(Host, const Stars&, const Subhalo&, const Vec3d& centre, doubl
 
 // ---- projection ----
 struct Projected {
-    Buffer<std::uint32_t> spaxel;      // of the grid given, or outsideField
-    Buffer<float> shift;               // d ln(lambda) of the line-of-sight velocity
+    Buffer<std::uint32_t> spaxel;      // of every star, or of every piece: of the grid given, or outsideField
+    Buffer<float> shift;               // of every star: d ln(lambda) of the line-of-sight velocity
     float shiftMin = 0, shiftMax = 0;  // over the stars inside the grid
-    std::uint64_t inside = 0;
+    std::uint64_t inside = 0;          // stars or pieces
+
+    // With a footprint a star is pieces, one a spaxel of the grid that it shines into. Empty: it is whole, in its nearest one.
+    Buffer<std::uint64_t> firstPiece;  // [stars + 1]
+    Buffer<float> mass;                // [Msun] of every piece
+    Buffer<std::uint32_t> centre;      // spaxel of every star's centre: where it is counted; or outsideField
+    std::uint64_t begin(std::size_t star) const { return firstPiece.empty() ? star : firstPiece[star]; }
 };
-Projected project(Host, const Stars&, const GalaxyFrame&, double boxSize, const SpaxelGrid&, Doppler);
+// Error: the stars have no smoothing lengths (see lacksSmoothing()); too many pieces for one rank.
+Projected project(Host, const Stars&, const GalaxyFrame&, double boxSize, const SpaxelGrid&, Doppler,
+                  const ProjectionConfig& = {});
+// Whether the footprint wants smoothing lengths of the stars that there are not.
+bool lacksSmoothing(const Stars&, const ProjectionConfig&);
 
 // ---- SSP library on knots ----
 // Piecewise linear spectra are kinks at the library's own wavelengths (knots). The table holds every template at the
@@ -131,7 +141,8 @@ struct DenseRange {
     int firstNode = 0, nodes = 0;      // of shift: from one below the slowest star to two above the fastest
 };
 struct BinnedStars {
-    Buffer<StarRecord> stars;           // ordered by spaxel, then by bin of shift unless dense, then as read
+    // Stars or their pieces (Projected), ordered by spaxel, then by bin of shift unless dense, then as read.
+    Buffer<StarRecord> stars;
     Buffer<std::uint64_t> start;        // [nSpaxels + 1] first star of each spaxel
     std::vector<DenseRange> dense;      // ascending
     std::vector<std::uint32_t> spaxel;  // number of each in the grid, after keepLit(); else empty: its index

@@ -175,7 +175,12 @@ void Comm::collectElements(std::size_t size, const void* mine, void* out, std::s
 }
 
 void Comm::broadcastBytes(void* values, std::size_t bytes, int root) const {
-    if (handle_) check(MPI_Bcast(values, narrow<int>(bytes), MPI_BYTE, root, handle_->comm), "MPI_Bcast");
+    constexpr std::size_t most = std::size_t(1) << 30;  // MPI counts in int
+    if (!handle_) return;
+    for (std::size_t from = 0; from < bytes; from += most)
+        check(MPI_Bcast(static_cast<std::byte*>(values) + from, int(std::min(most, bytes - from)), MPI_BYTE, root,
+                        handle_->comm),
+              "MPI_Bcast");
 }
 
 std::vector<std::string> Comm::gather(const std::string& text) const {

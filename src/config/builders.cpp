@@ -109,8 +109,8 @@ std::string allowedText(const Parameter& p) {
         case Kind::orientation:
             return fmt::format("{}, or an object with one of {}", fmt::join(quoted, ", "),
                                fmt::join(orientationKeys(), ", "));
-        case Kind::numberOrTelescope:
-            return bounded(p.range, "number") + ", or \"telescope\"";
+        case Kind::numberOrWord:
+            return bounded(p.range, "number") + ", or " + quoted.front();
     }
     return {};
 }

@@ -175,8 +175,25 @@ template <class S>
 Parameter fwhmOrTelescope(std::string key, std::optional<double> S::*member, Range range, std::string unit,
                           std::string doc) {
     Parameter p = optionalNumber(std::move(key), member, range, std::move(unit), std::move(doc));
-    p.kind = Kind::numberOrTelescope;
+    p.kind = Kind::numberOrWord;
+    p.choices = {"telescope"};
     p.set = [member](void* s, const json& j) { as<S>(s).*member = j.is_string() ? 0.0 : j.get<double>(); };
+    return p;
+}
+
+// A number, or the word that stands for none of it.
+template <class S>
+Parameter numberOrWord(std::string key, std::optional<double> S::*member, std::string word, Range range,
+                       std::string unit, std::string doc) {
+    Parameter p = row(std::move(key), Kind::numberOrWord, range, std::move(unit), std::move(doc));
+    p.choices = {word};
+    p.set = [member](void* s, const json& j) {
+        as<S>(s).*member = j.is_string() ? std::optional<double>() : j.get<double>();
+    };
+    p.get = [member, word](const void* s) -> json {
+        const std::optional<double>& value = as<S>(s).*member;
+        return value ? json(*value) : json(word);
+    };
     return p;
 }
 

@@ -136,6 +136,17 @@ void checkGalaxies(const GalaxiesConfig& g) {
     }
 }
 
+void checkProjection(const Config& c, const json& given) {
+    checkUnused("projection", &c.projection, given, "smoothing belongs to projection.footprint \"sph\"");
+    const Backend backend = c.resources.backend;
+    if (c.projection.footprint != FootprintKind::nearest && (backend == Backend::simt || backend == Backend::cuda))
+        throw ConfigError(
+            fmt::format("projection.footprint: with resources.backend \"{}\" allowed: \"nearest\"; the backends "
+                        "\"cpu\" and \"auto\" "
+                        "have the others",
+                        backend == Backend::simt ? "simt" : "cuda"));
+}
+
 // What RUBIX cannot do.
 void checkCompat(const Config& c) {
     const auto refuse = [](const std::string& key, const std::string& what) {
@@ -144,6 +155,7 @@ void checkCompat(const Config& c) {
     if (c.telescope.log) refuse("telescope.log", "allowed: false");
     if (c.psf && c.psf->kind != PsfKind::gaussian) refuse("psf.kind", "allowed: \"gaussian\"");
     if (c.noise && c.noise->exposureTime) refuse("noise", "allowed: a signal_to_noise, or null");
+    if (c.projection.footprint != FootprintKind::nearest) refuse("projection.footprint", "allowed: \"nearest\"");
     if (c.lsf && !(c.lsf->fwhm || c.lsf->sigma)) refuse("lsf", "allowed: a constant fwhm or sigma, or null");
 }
 
@@ -174,6 +186,7 @@ void checkTogether(const Config& config, const json& given) {
     if (config.lsf) checkLsf(*config.lsf, config.telescope);
     if (config.noise) checkNoise(*config.noise, config, section("noise"));
     checkGalaxies(config.galaxies);
+    checkProjection(config, section("projection"));
     if (config.galaxies.centre && config.galaxies.subhalos.size() > 1)
         throw ConfigError(fmt::format("galaxies.centre: one centre for {} subhalos; allowed: with one galaxy",
                                       config.galaxies.subhalos.size()));

@@ -18,6 +18,8 @@ const std::vector<std::pair<SystemicVelocity, std::string>> systemicNames{{Syste
                                                                           {SystemicVelocity::none, "none"}};
 const std::vector<std::pair<Aperture, std::string>> apertureNames{
     {Aperture::square, "square"}, {Aperture::circle, "circle"}, {Aperture::hexagon, "hexagon"}};
+const std::vector<std::pair<FootprintKind, std::string>> footprintNames{
+    {FootprintKind::nearest, "nearest"}, {FootprintKind::cloudInCell, "cic"}, {FootprintKind::sph, "sph"}};
 const std::vector<std::pair<Doppler, std::string>> dopplerNames{
     {Doppler::relativistic, "relativistic"}, {Doppler::classical, "classical"}, {Doppler::exponential, "exponential"}};
 const std::vector<std::pair<Outside, std::string>> outsideNames{{Outside::error, "error"}, {Outside::nan, "nan"}};
@@ -181,6 +183,24 @@ Section telescopeSection() {
     return s;
 }
 
+Section projectionSection() {
+    using S = ProjectionConfig;
+    Section s = ofMember("projection", "How a star's light is laid on the spaxels.", &Config::projection);
+    s.parameters = {
+        choice(
+            "footprint", &S::footprint, footprintNames,
+            "nearest: all of it on the spaxel that the star falls into; cic: on the spaxels under a square of a "
+            "spaxel's "
+            "size; sph: under its cubic spline kernel seen along the line of sight. With the last two, which the GPU "
+            "does not have, a cube is differentiable in positions"),
+        numberOrWord("smoothing", &S::smoothing, "snapshot", {0, 1e6, true}, "kpc",
+                     "of sph: the smoothing length, where the kernel ends; snapshot: each star's own (StellarHsml, "
+                     "SubfindHsml)"),
+    };
+    appliesWhen<S>(s.parameters[1], [](const S& p) { return p.footprint == FootprintKind::sph; });
+    return s;
+}
+
 Section sspSection() {
     Section s = ofMember("ssp", "The library of simple stellar populations.", &Config::ssp);
     s.shorthand = "library";
@@ -331,9 +351,9 @@ Section topLevel() {
 
 const std::vector<Section>& table() {
     static const std::vector<Section> sections{
-        snapshotSection(), galaxiesSection(), viewSection(),     cosmologySection(), telescopeSection(),
-        sspSection(),      spectraSection(),  psfSection(),      lsfSection(),       noiseSection(),
-        outputSection(),   topLevel(),        resourcesSection()};
+        snapshotSection(),   galaxiesSection(), viewSection(),    cosmologySection(), telescopeSection(),
+        projectionSection(), sspSection(),      spectraSection(), psfSection(),       lsfSection(),
+        noiseSection(),      outputSection(),   topLevel(),       resourcesSection()};
     return sections;
 }
 

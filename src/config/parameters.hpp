@@ -19,14 +19,14 @@ enum class Kind {
     integer,
     boolean,
     text,
-    choice,             // one of a list of words
-    vector,             // three numbers
-    matrix,             // three lists of three numbers
-    numbers,            // a list of numbers
-    ids,                // integers and ranges of them, each id once (config/ids.hpp)
-    interval,           // [min, max], null: no bound
-    orientation,        // a word, or an object of one key: euler_deg, matrix or line_of_sight
-    numberOrTelescope,  // a number, or the word "telescope"
+    choice,        // one of a list of words
+    vector,        // three numbers
+    matrix,        // three lists of three numbers
+    numbers,       // a list of numbers
+    ids,           // integers and ranges of them, each id once (config/ids.hpp)
+    interval,      // [min, max], null: no bound
+    orientation,   // a word, or an object of one key: euler_deg, matrix or line_of_sight
+    numberOrWord,  // a number, or the one word of choices
 };
 
 // Of a number, or of each number in a list.
@@ -41,7 +41,7 @@ struct Parameter {
     std::string key;
     Kind kind = Kind::number;
     Range range;
-    std::vector<std::string> choices;  // of Kind::choice and the words of Kind::orientation
+    std::vector<std::string> choices;  // of Kind::choice, the words of Kind::orientation and numberOrWord
     std::string unit, doc;
     std::size_t minLength = 1, maxLength = std::numeric_limits<std::size_t>::max();  // of lists and texts
     bool required = false;

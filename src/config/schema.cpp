@@ -78,8 +78,8 @@ ordered_json valueSchema(const Parameter& p) {
         }
         case Kind::orientation:
             return orientationSchema(p);
-        case Kind::numberOrTelescope:
-            return {{"anyOf", ordered_json::array({numberSchema(p, "number"), {{"const", "telescope"}}})}};
+        case Kind::numberOrWord:
+            return {{"anyOf", ordered_json::array({numberSchema(p, "number"), {{"const", p.choices.front()}}})}};
     }
     return {};
 }

@@ -145,8 +145,8 @@ void checkValue(const Parameter& p, const json& value, const std::string& path) 
             return checkInterval(p, value, path);
         case Kind::orientation:
             return checkOrientation(p, value, path);
-        case Kind::numberOrTelescope:
-            if (value == "telescope") return;
+        case Kind::numberOrWord:
+            if (value == p.choices.front()) return;
             return checkNumber(p, value, value, path);
     }
 }

@@ -1,4 +1,5 @@
 // Copies of groups and datasets between files. H5Ocopy does the same, but HDF5 1.10 crashes in it where the disk is full.
+#include <algorithm>
 #include <cstddef>
 
 #include "io/hdf5_detail.hpp"
@@ -73,9 +74,29 @@ void copyDataset(hid_t from, hid_t parent, const char* name, const std::string& 
         return;
     }
     expects(H5Tdetect_class(type.get(), H5T_VLEN) == 0 && H5Tis_variable_str(type.get()) == 0, "values of fixed size");
-    std::vector<std::byte> values(n * H5Tget_size(type.get()));
-    check(H5Dread(from, type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), at, "cannot read");
-    check(H5Dwrite(to.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), at, "cannot write");
+    std::vector<hsize_t> shape(std::size_t(H5Sget_simple_extent_ndims(space.get())));
+    if (shape.empty()) {
+        std::vector<std::byte> value(H5Tget_size(type.get()));
+        check(H5Dread(from, type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, value.data()), at, "cannot read");
+        check(H5Dwrite(to.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, value.data()), at, "cannot write");
+        return;
+    }
+    // So many rows at a time that not all is in memory at once.
+    constexpr std::size_t most = std::size_t(64) << 20;  // [byte]
+    check(H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr), at, cannot);
+    const std::size_t row = n / std::size_t(shape[0]) * H5Tget_size(type.get());
+    std::vector<hsize_t> start(shape.size(), 0), count = shape;
+    std::vector<std::byte> values;
+    for (; start[0] < shape[0]; start[0] += count[0]) {
+        count[0] = std::min<hsize_t>(std::max<std::size_t>(most / row, 1), shape[0] - start[0]);
+        values.resize(std::size_t(count[0]) * row);
+        const Id memory(check(H5Screate_simple(int(count.size()), count.data(), nullptr), at, cannot));
+        check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr), at,
+              cannot);
+        check(H5Dread(from, type.get(), memory.get(), space.get(), H5P_DEFAULT, values.data()), at, "cannot read");
+        check(H5Dwrite(to.get(), type.get(), memory.get(), space.get(), H5P_DEFAULT, values.data()), at,
+              "cannot write");
+    }
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "kernels/ordered_stars.hpp"
 
 #include <bit>
-#include <limits>
 #include <string>
 
 #include "tessera/gpu/sort.hpp"
@@ -12,8 +11,8 @@ inline namespace TESSERA_GPU_BACKEND {
 OrderedStars orderStars(const Stream& s, const OrderPlan& p, const DeviceStars& stars,
                         const DeviceBuffer<std::uint32_t>& spaxel, const DeviceBuffer<float>& shift) {
     const std::size_t n = spaxel.size();
-    if (n >= std::numeric_limits<std::uint32_t>::max())
-        throw Error("a galaxy of " + std::to_string(n) + " stars on one device: at most 4294967294 are supported");
+    if (n >= countedElsewhere)
+        throw Error("a galaxy of " + std::to_string(n) + " stars on one device: at most 2147483647 are supported");
     const auto lastBin = std::uint32_t((p.shiftMax - p.shiftMin) / p.shiftStep);
     const int binBits = int(std::bit_width(lastBin));
     DeviceBuffer<std::uint64_t> key(n, s);

@@ -15,8 +15,8 @@ namespace tessera {
 
 namespace {
 
-// Places of the stars of every part (thread) of the input in the output: a counting sort by spaxel. A part is contiguous,
-// so that the order within a spaxel is that of the input whatever the number of parts.
+// Places of the stars (or pieces) of every part (thread) of the input in the output: a counting sort by spaxel. A part is
+// contiguous, so that the order within a spaxel is that of the input whatever the number of parts.
 struct Places {
     Buffer<std::uint64_t> start;       // [nSpaxels + 1]
     std::vector<std::uint32_t> place;  // [part][nSpaxels] from start[spaxel] on
@@ -26,13 +26,14 @@ std::pair<std::size_t, std::size_t> rangeOfPart(std::size_t n, std::size_t part,
     return {n * part / parts, n * (part + 1) / parts};
 }
 
-Places count(std::size_t parts, const Buffer<std::uint32_t>& spaxel, std::size_t nSpaxels) {
+Places count(std::size_t parts, std::size_t stars, const Projected& projected, std::size_t nSpaxels) {
+    const Buffer<std::uint32_t>& spaxel = projected.spaxel;
     Places p{Buffer<std::uint64_t>(nSpaxels + 1), std::vector<std::uint32_t>(parts * nSpaxels, 0)};
 #pragma omp parallel for num_threads(int(parts)) schedule(static)
     for (std::size_t t = 0; t < parts; ++t) {
-        const auto [begin, end] = rangeOfPart(spaxel.size(), t, parts);
+        const auto [begin, end] = rangeOfPart(stars, t, parts);
         std::uint32_t* mine = p.place.data() + t * nSpaxels;
-        for (std::size_t i = begin; i < end; ++i)
+        for (std::size_t i = projected.begin(begin); i < projected.begin(end); ++i)
             if (spaxel[i] != outsideField) ++mine[spaxel[i]];
     }
     std::uint64_t sum = 0;
@@ -67,18 +68,24 @@ void place(const Stars& stars, const Projected& p, const KnotTable& table, std::
         metallicities.locate(z, n, zLower, zFraction, zClamped);
         for (std::size_t k = 0; k < n; ++k) {
             const std::size_t i = first + k;
-            const std::uint32_t spaxel = spaxels[i];
-            if (spaxel == outsideField) continue;
             const bool dark = table.rubix && (ageClamped[k] || zClamped[k]);
-            StarRecord& r = out[start[spaxel] + places[spaxel]++];
-            r.corner = zLower[k] * table.nAge + ageLower[k];
-            r.ageFraction = ageFraction[k];
-            r.zFraction = zFraction[k];
-            r.mass = dark ? 0.0F : stars.mass[i];
-            r.shift = p.shift[i];
-            r.age = stars.age[i];
-            r.metallicity = stars.metallicity[i];
-            r.source = std::uint32_t(i);
+            const auto put = [&](std::uint32_t spaxel, float mass, std::uint32_t source) {
+                if (spaxel == outsideField) return;
+                StarRecord& r = out[start[spaxel] + places[spaxel]++];
+                r.corner = zLower[k] * table.nAge + ageLower[k];
+                r.ageFraction = ageFraction[k];
+                r.zFraction = zFraction[k];
+                r.mass = dark ? 0.0F : mass;
+                r.shift = p.shift[i];
+                r.age = stars.age[i];
+                r.metallicity = stars.metallicity[i];
+                r.source = source;
+            };
+            if (p.firstPiece.empty())
+                put(spaxels[i], stars.mass[i], std::uint32_t(i));
+            else
+                for (std::size_t q = p.firstPiece[i]; q < p.firstPiece[i + 1]; ++q)
+                    put(spaxels[q], p.mass[q], std::uint32_t(q) | (spaxels[q] == p.centre[i] ? 0 : countedElsewhere));
         }
     }
 }
@@ -133,12 +140,12 @@ DenseRange nodesOf(const KnotTable& table, const StarRecord* stars, std::uint64_
 
 BinnedStars order(Host exec, const Stars& stars, const Projected& p, std::size_t nSpaxels, const KnotTable& table,
                   Buffer<StarRecord>&& memory) {
-    if (stars.size() >= std::numeric_limits<std::uint32_t>::max())
-        throw Error("a galaxy of " + std::to_string(stars.size()) +
-                    " stars on one rank: at most 4294967294 are supported");
+    if (p.spaxel.size() >= countedElsewhere)
+        throw Error("a galaxy of " + std::to_string(p.spaxel.size()) +
+                    " stars, or pieces of stars, on one rank: at most 2147483647 are supported");
     const int threads = threadsOf(exec);
     const std::size_t parts = std::size_t(threads);
-    Places places = count(parts, p.spaxel, nSpaxels);
+    Places places = count(parts, stars.size(), p, nSpaxels);
 
     BinnedStars b;
     b.stars = std::move(memory);

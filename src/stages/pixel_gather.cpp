@@ -1,6 +1,7 @@
 #include "stages/pixel_gather.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "simd/kernels.hpp"
@@ -33,8 +34,19 @@ PixelGather::PixelGather(const BinnedStars& stars, const KnotTable& table) : sta
     binStart_.push_back(runs_.size());
 }
 
-bool PixelGather::pays() const {
-    return double(stars_.stars.size()) >= fewestStars * double(binStart_.size() - 1);
+bool PixelGather::pays(const Gather& gather) const {
+    // Everyone's number of stars (as a negative number, which no bin is) and occupied bins.
+    Gather::Values mine{-1 - double(stars_.stars.size())};
+    for (std::size_t b = 0; b + 1 < binStart_.size(); ++b) mine.push_back(double(runs_[binStart_[b]].bin));
+    double stars = 0;
+    std::set<double> bins;
+    for (const double v : gather(std::move(mine))) {
+        if (v < 0)
+            stars -= v + 1;
+        else
+            bins.insert(v);
+    }
+    return stars >= fewestStars * double(bins.size());
 }
 
 // All templates on one tile of pixels, template by template, at both edges of a bin: averages at the lower edge, slopes

@@ -13,8 +13,8 @@ public:
     // Stars in the order of their bins within each spaxel.
     PixelGather(const BinnedStars&, const KnotTable&);
 
-    // Whether there are enough stars a bin for its tables.
-    bool pays() const;
+    // Whether there are enough stars a bin for its tables, over all processes that share the galaxy.
+    bool pays(const Gather& = {}) const;
 
     // As SpectraDerivative::adjoint().
     void operator()(Host, const WavelengthGrid& window, double scale, const float* spectraBar, std::size_t stride,

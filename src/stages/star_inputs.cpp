@@ -2,7 +2,11 @@
 
 #include <cmath>
 
+#include <span>
+
 #include "stages/blocks.hpp"
+#include "stages/spread.hpp"
+#include "tessera/core/error.hpp"
 #include "tessera/physics/doppler.hpp"
 #include "tessera/physics/ssp.hpp"
 
@@ -66,67 +70,166 @@ double lineOfSightVelocity(const Stars& stars, const GalaxyFrame& f, std::size_t
     return dot(f.rotation.row[2], stars.velocity[i].to<double>() - f.velocity);
 }
 
+Vec3d relativePosition(const Stars& stars, const GalaxyFrame& f, const Pieces& p, std::size_t i) {
+    return nearestImage(stars.position[i] - f.centre, p.boxSize);
+}
+
+// The star's pieces once more, with their slopes.
+std::span<const Piece> piecesOf(Spread& spread, const Stars& stars, const GalaxyFrame& f, const Pieces& p,
+                                std::size_t i, const Vec3d& relative) {
+    const Vec3d x = f.rotation * relative;
+    const std::span<const Piece> pieces = spread.withSlopes(x.x, x.y, smoothingOf(p.config, stars, i));
+    expects(pieces.size() == p.first[i + 1] - p.first[i], "the pieces that the star was cut into");
+    return pieces;
+}
+
 }  // namespace
 
-ViewSums inputsOfRecords(Host exec, const Stars& stars, const GalaxyFrame& f, const BinnedStars& b,
-                         const KnotTable& table, Doppler doppler, const StarRecordBar* bar, StarsBar& out) {
+void piecesOfRecords(Host exec, const BinnedStars& b, const KnotTable& table, const StarRecordBar* bar, PieceBar* out) {
     const RecordSlopes slopes(table);
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+    for (std::size_t k = 0; k < b.stars.size(); ++k) {
+        const Slopes s = slopes(b.stars[k]);
+        const StarRecordBar r = bar[k];
+        if (s.dark) continue;
+        out[k].mass += r.mass;
+        out[k].logAge += r.ageFraction * s.age;
+        out[k].metallicity += r.zFraction * s.z;
+        out[k].shift += r.shift;
+    }
+}
+
+Buffer<PieceBar> bySource(Host exec, const BinnedStars& b, const PieceBar* ofRecords, std::uint64_t sources) {
+    Buffer<PieceBar> out(sources);
+#pragma omp parallel num_threads(threadsOf(exec))
+    {
+#pragma omp for schedule(static)
+        for (std::size_t i = 0; i < sources; ++i) out[i] = {};
+#pragma omp for schedule(static)
+        for (std::size_t k = 0; k < b.stars.size(); ++k) out[b.stars[k].index()] = ofRecords[k];
+    }
+    return out;
+}
+
+ViewSums inputsOfPieces(Host exec, const Stars& stars, const GalaxyFrame& f, const Pieces& p, Doppler doppler,
+                        const PieceBar* bar, const Gather& gather, StarsBar& out) {
     const std::size_t n = stars.size();
+    const bool sph = p.config.footprint == FootprintKind::sph;
     out.mass = Buffer<float>(n);
     out.logAge = Buffer<float>(n);
     out.metallicity = Buffer<float>(n);
     out.velocity = Buffer<Vec3f>(n);
+    if (!p.whole()) out.position = Buffer<Vec3f>(n);
+    if (sph) out.smoothing = Buffer<float>(n);
+    const auto ofStar = [&](Spread& spread, std::size_t i) {
+        ViewSums sums;
+        double massBar = 0, ageBar = 0, zBar = 0, xBar = 0, yBar = 0, smoothingBar = 0;
+        const double mass = stars.mass[i];
+        const auto add = [&](const PieceBar& b) {
+            ageBar += double(b.logAge);
+            zBar += double(b.metallicity);
+            sums.shift += double(b.shift);
+            sums.velocity += double(b.velocity);
+        };
+        if (p.whole()) {
+            massBar = double(bar[i].mass);
+            add(bar[i]);
+        } else if (p.first[i + 1] > p.first[i]) {
+            const Vec3d relative = relativePosition(stars, f, p, i);
+            const std::span<const Piece> pieces = piecesOf(spread, stars, f, p, i, relative);
+            for (std::size_t k = 0; k < pieces.size(); ++k) {
+                const PieceBar& b = bar[p.first[i] + k];
+                const PieceSlope& s = spread.slopes()[k];
+                const double shareBar = mass * double(b.mass);
+                massBar += pieces[k].share * double(b.mass);
+                xBar += s.x * shareBar;
+                yBar += s.y * shareBar;
+                smoothingBar += s.smoothing * shareBar;
+                sums.spaxel += s.spaxel * shareBar;
+                add(b);
+            }
+            sums.smoothing = smoothingBar;
+            const Vec3d positionBar = f.rotation.row[0] * xBar + f.rotation.row[1] * yBar;
+            sums.centre = positionBar * -1.0;
+            sums.rotation.row[0] = relative * xBar;
+            sums.rotation.row[1] = relative * yBar;
+            out.position[i] = positionBar.to<float>();
+        } else {
+            out.position[i] = {};
+        }
+        if (sph) out.smoothing[i] = float(smoothingBar);
+        out.mass[i] = float(massBar);
+        out.logAge[i] = float(ageBar);
+        out.metallicity[i] = float(zBar);
+        dopplerShiftAdjoint(lineOfSightVelocity(stars, f, i), sums.velocity, sums.shift, doppler);
+        out.velocity[i] = (f.rotation.row[2] * sums.velocity).to<float>();
+        sums.light = mass * massBar;
+        sums.rotation.row[2] = (stars.velocity[i].to<double>() - f.velocity) * sums.velocity;
+        return sums;
+    };
+    const std::vector<std::size_t> starts = rowBlocks(stars);
+    std::vector<ViewSums> partial(starts.size() - 1);
 #pragma omp parallel num_threads(threadsOf(exec))
     {
+        Spread spread(p.config, p.grid);
 #pragma omp for schedule(static)
-        for (std::size_t i = 0; i < n; ++i) {
-            out.mass[i] = out.logAge[i] = out.metallicity[i] = 0;
-            out.velocity[i] = {};
-        }
-        // To the stars' own places; the shift's cotangent for now in that of a velocity.
-#pragma omp for schedule(static)
-        for (std::size_t k = 0; k < b.stars.size(); ++k) {
-            const StarRecord& r = b.stars[k];
-            const Slopes s = slopes(r);
-            if (s.dark) continue;
-            const std::size_t i = r.source;
-            out.mass[i] = bar[k].mass;
-            out.logAge[i] = bar[k].ageFraction * s.age;
-            out.metallicity[i] = bar[k].zFraction * s.z;
-            out.velocity[i].x = bar[k].shift;
-        }
+        for (std::size_t b = 0; b < partial.size(); ++b)
+            for (std::size_t i = starts[b]; i < starts[b + 1]; ++i) partial[b] += ofStar(spread, i);
     }
-    return sumBlocks<ViewSums>(exec, rowBlocks(stars), {}, [&](std::size_t i) {
-        const double shiftBar = out.velocity[i].x;
-        const Vec3d velocity = stars.velocity[i].to<double>() - f.velocity;
-        double velocityBar = 0;
-        dopplerShiftAdjoint(dot(f.rotation.row[2], velocity), velocityBar, shiftBar, doppler);
-        out.velocity[i] = (f.rotation.row[2] * velocityBar).to<float>();
-        return ViewSums{velocityBar, shiftBar, double(stars.mass[i]) * double(out.mass[i]), velocity * velocityBar};
-    });
+    return sumInOrder(partial, gather);
 }
 
-void recordsOfInputs(Host exec, const Stars& stars, const GalaxyFrame& f, const BinnedStars& b, const KnotTable& table,
-                     Doppler doppler, const StarsBar* tangent, const ViewDot& view, StarRecordBar* out) {
+Buffer<PieceBar> piecesOfInputs(Host exec, const Stars& stars, const GalaxyFrame& f, const Pieces& p, Doppler doppler,
+                                const StarsBar* tangent, const ViewDot& view) {
+    const bool moves = tangent && !tangent->position.empty(), grows = tangent && !tangent->smoothing.empty();
+    Buffer<PieceBar> out(p.number);
+#pragma omp parallel num_threads(threadsOf(exec))
+    {
+        Spread spread(p.config, p.grid);
+#pragma omp for schedule(static)
+        for (std::size_t i = 0; i < stars.size(); ++i) {
+            const Vec3d v = stars.velocity[i].to<double>() - f.velocity;
+            double velocity = dot(view.rotation.row[2], v) - dot(f.rotation.row[2], view.systemicVelocity);
+            PieceBar star{};
+            if (tangent) {
+                velocity += dot(f.rotation.row[2], tangent->velocity[i].to<double>());
+                star = {tangent->mass[i], tangent->logAge[i], tangent->metallicity[i], 0, 0};
+            }
+            star.velocity = float(velocity);
+            double slope = 0;
+            dopplerShiftAdjoint(lineOfSightVelocity(stars, f, i), slope, 1.0, doppler);
+            star.shift = float(slope * velocity + view.shift);
+            if (p.whole()) {
+                out[i] = star;
+                continue;
+            }
+            if (p.first[i + 1] == p.first[i]) continue;
+            const Vec3d relative = relativePosition(stars, f, p, i);
+            Vec3d moved = view.centre * -1.0;
+            if (moves) moved += tangent->position[i].to<double>();
+            const double x = dot(f.rotation.row[0], moved) + dot(view.rotation.row[0], relative),
+                         y = dot(f.rotation.row[1], moved) + dot(view.rotation.row[1], relative),
+                         h = view.smoothing + (grows ? double(tangent->smoothing[i]) : 0);
+            const std::span<const Piece> pieces = piecesOf(spread, stars, f, p, i, relative);
+            for (std::size_t k = 0; k < pieces.size(); ++k) {
+                const PieceSlope& s = spread.slopes()[k];
+                PieceBar& to = out[p.first[i] + k] = star;
+                to.mass = float(pieces[k].share * double(star.mass) +
+                                double(stars.mass[i]) * (s.x * x + s.y * y + s.smoothing * h + s.spaxel * view.spaxel));
+            }
+        }
+    }
+    return out;
+}
+
+void recordsOfPieces(Host exec, const BinnedStars& b, const KnotTable& table, const PieceBar* pieces,
+                     StarRecordBar* dot) {
     const RecordSlopes slopes(table);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t k = 0; k < b.stars.size(); ++k) {
-        const StarRecord& r = b.stars[k];
-        const std::size_t i = r.source;
-        const Slopes s = slopes(r);
-        out[k] = {};
-        if (s.dark) continue;
-        double velocity = dot(view.lineOfSight, stars.velocity[i].to<double>() - f.velocity) -
-                          dot(f.rotation.row[2], view.systemicVelocity);
-        if (tangent) {
-            velocity += dot(f.rotation.row[2], tangent->velocity[i].to<double>());
-            out[k].mass = tangent->mass[i];
-            out[k].ageFraction = tangent->logAge[i] * s.age;
-            out[k].zFraction = tangent->metallicity[i] * s.z;
-        }
-        double slope = 0;
-        dopplerShiftAdjoint(lineOfSightVelocity(stars, f, i), slope, 1.0, doppler);
-        out[k].shift = float(slope * velocity + view.shift);
+        const Slopes s = slopes(b.stars[k]);
+        const PieceBar& p = pieces[k];
+        dot[k] = s.dark ? StarRecordBar{} : StarRecordBar{p.mass, p.logAge * s.age, p.metallicity * s.z, p.shift};
     }
 }
 

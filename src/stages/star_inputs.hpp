@@ -1,37 +1,69 @@
-// Between a star's record (template weights, mass, shift) and what the user gives (mass, age, metallicity, velocity):
-// transpose and tangent of project() and bin(). Derivations 2, 6 and 7 of docs/adjoints.md.
+// Between the records of stars (template weights, mass, shift) and what the user gives (mass, age, metallicity, velocity, and with a
+// footprint position and smoothing length), by way of the stars' pieces: transpose and tangent of project() and bin().
+// Derivations 2, 6, 7, 19 and 20 of docs/adjoints.md.
 #pragma once
 
 #include "tessera/stages.hpp"
 
 namespace tessera {
 
-// What the stars' line-of-sight velocities v = R_z . (v_i - v_sys) say of the view.
+// The pieces that stars were cut into by project(), which can be made again from this. Without a footprint a star is one piece.
+struct Pieces {
+    const ProjectionConfig& config;
+    SpaxelGrid grid;              // that project() was given
+    double boxSize = 0;           // [kpc]
+    Buffer<std::uint64_t> first;  // Projected::firstPiece
+    std::uint64_t number = 0;     // of pieces
+
+    bool whole() const { return first.empty(); }
+    std::uint64_t begin(std::size_t star) const { return whole() ? star : first[star]; }
+};
+
+// Cotangent or tangent of a piece. velocity [km/s] along the line of sight: what is not in the shift.
+struct PieceBar {
+    float mass, logAge, metallicity, shift, velocity;
+};
+
+// out += the records' cotangents as those of their pieces; nothing for RUBIX's dark stars.
+void piecesOfRecords(Host, const BinnedStars&, const KnotTable&, const StarRecordBar* bar, PieceBar* out);
+// From the order of the records to that of their sources, of which there are so many; those without a record, outside the field,
+// get 0.
+Buffer<PieceBar> bySource(Host, const BinnedStars&, const PieceBar* ofRecords, std::uint64_t sources);
+
+// What the stars say of the view: sums of cotangents.
 struct ViewSums {
-    double velocity = 0;  // sum of the cotangents of v
-    double shift = 0;     // sum of the cotangents of the shifts
-    double light = 0;     // sum of mass times its cotangent
-    Vec3d lineOfSight;    // cotangent of R_z
+    double velocity = 0;   // of line-of-sight velocities v = R_z . (v_i - v_sys)
+    double shift = 0;      // of shifts
+    double light = 0;      // of mass times its cotangent
+    double spaxel = 0;     // of the size of a spaxel [1/kpc]
+    double smoothing = 0;  // of all smoothing lengths [1/kpc]
+    Vec3d centre;          // of the galaxy's centre [1/kpc]
+    Mat3d rotation{{{0, 0, 0}, {0, 0, 0}, {0, 0, 0}}};
     ViewSums& operator+=(const ViewSums& o) {
         velocity += o.velocity;
         shift += o.shift;
         light += o.light;
-        lineOfSight += o.lineOfSight;
+        spaxel += o.spaxel;
+        smoothing += o.smoothing;
+        centre += o.centre;
+        for (int i = 0; i < 3; ++i) rotation.row[i] += o.rotation.row[i];
         return *this;
     }
 };
-
-// Stars outside the field, and RUBIX's dark ones, keep 0.
-ViewSums inputsOfRecords(Host, const Stars&, const GalaxyFrame&, const BinnedStars&, const KnotTable&, Doppler,
-                         const StarRecordBar* bar, StarsBar& out);
+// bar: by piece. Stars outside the field keep 0.
+ViewSums inputsOfPieces(Host, const Stars&, const GalaxyFrame&, const Pieces&, Doppler, const PieceBar* bar,
+                        const Gather&, StarsBar& out);
 
 // Tangent of what the stars see of the view.
 struct ViewDot {
-    Vec3d systemicVelocity, lineOfSight;
-    double shift = 0;
+    Vec3d systemicVelocity, centre;
+    Mat3d rotation{{{0, 0, 0}, {0, 0, 0}, {0, 0, 0}}};
+    double shift = 0, spaxel = 0, smoothing = 0;
 };
-// dot[record] of tangents of the stars (nullptr: none) and of the view.
-void recordsOfInputs(Host, const Stars&, const GalaxyFrame&, const BinnedStars&, const KnotTable&, Doppler,
-                     const StarsBar* tangent, const ViewDot&, StarRecordBar* dot);
+// Tangent of every piece, of tangents of the stars (nullptr: none) and of the view.
+Buffer<PieceBar> piecesOfInputs(Host, const Stars&, const GalaxyFrame&, const Pieces&, Doppler, const StarsBar* tangent,
+                                const ViewDot&);
+// dot[record] of the tangents of their pieces, in the records' order.
+void recordsOfPieces(Host, const BinnedStars&, const KnotTable&, const PieceBar* pieces, StarRecordBar* dot);
 
 }  // namespace tessera

@@ -4,6 +4,7 @@
 //   bench_gradient [--stars 6000000] [--threads 2] [--runs 5] [--library bc03lr] [--telescope MUSE] [--fov 20]
 //                  [--instrument]   PSF and LSF too
 //                  [--peak]         the gradient alone, once: for the peak of memory
+//                  [--footprint nearest|cic]      [--json FILE]
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
@@ -25,11 +26,15 @@ struct Settings {
     int threads = 2, runs = 5;
     double fov = 20;
     bool instrument = false, peak = false;
-    std::string library, telescope;
+    std::string library, telescope, footprint, json;
 };
 
 void timeAll(const Settings& s) {
-    const Config c = bench::observation(s.telescope, s.fov);
+    Config c = bench::observation(s.telescope, s.fov);
+    if (s.footprint == "cic")
+        c.projection.footprint = FootprintKind::cloudInCell;
+    else if (s.footprint != "nearest")
+        throw ConfigError("--footprint: nearest or cic");
     const Stars stars = mockGalaxy(s.stars, 1);
     const SspLibrary ssp = loadSsp(s.library);
     const Cosmology cosmology = planck15();
@@ -64,6 +69,18 @@ void timeAll(const Settings& s) {
         print("gradient", gradient.back());
     }
     const double cube = double(bar.data.size()) * 4 / 1048576;
+    bench::writeJson(s.json,
+                     {{"stars", s.stars},
+                      {"library", s.library},
+                      {"telescope", s.telescope},
+                      {"fov", s.fov},
+                      {"threads", s.threads},
+                      {"instrument", s.instrument},
+                      {"footprint", s.footprint},
+                      {"forward_seconds", s.peak ? forward : std::vector(forward.begin() + 1, forward.end())},
+                      {"gradient_seconds", s.peak ? gradient : std::vector(gradient.begin() + 1, gradient.end())},
+                      {"cube_megabytes", cube},
+                      {"peak_megabytes", bench::peakMegabytes()}});
     fmt::print("peak {:.0f} MB (cube {:.0f} MB; {:.0f} MB before, with stars, library and cotangent)\n",
                bench::peakMegabytes(), cube, before);
     if (s.peak) return;
@@ -89,7 +106,9 @@ int main(int argc, char** argv) {
         "threads", po::value(&s.threads)->default_value(2), "OpenMP threads")(
         "library", po::value(&s.library)->default_value("bc03lr"), "SSP library")(
         "telescope", po::value(&s.telescope)->default_value("MUSE"), "telescope")(
-        "instrument", po::bool_switch(&s.instrument), "PSF and LSF too")("peak", po::bool_switch(&s.peak),
-                                                                         "the gradient alone, once");
+        "footprint", po::value(&s.footprint)->default_value("nearest"), "of the stars: nearest or cic")(
+        "json", po::value(&s.json), "file for the figures")("instrument", po::bool_switch(&s.instrument),
+                                                            "PSF and LSF too")("peak", po::bool_switch(&s.peak),
+                                                                               "the gradient alone, once");
     return bench::program(argc, argv, options, [&] { timeAll(s); });
 }

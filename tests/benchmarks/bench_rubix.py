@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Times astro-rubix on stars that bench_forward wrote in RUBIX's layout (bench_forward --write-stars FILE).
 
-    bench_rubix.py STARS.h5 [--fov 20] [--runs 2] [--json FILE]
+    bench_rubix.py STARS.h5 [--fov 20] [--runs 2] [--gradient] [--json FILE]
 
 The pipeline is RUBIX's own calc_ifu: rotation, field filter, spaxels, particle spectra, PSF, LSF, noise; method linear.
 Its BC03 age axis holds log10(age/yr) read as Gyr, so that is what it is given. The compiled function is timed after a
-first call that compiles it.
+first call that compiles it. --gradient: its reverse mode instead, for a given cotangent of the cube, in all stars' masses, ages,
+metallicities and velocities.
 """
 
 import argparse
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -43,6 +45,7 @@ def main():
     parser.add_argument("stars")
     parser.add_argument("--fov", type=float, default=20.0)
     parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--gradient", action="store_true")
     parser.add_argument("--json", default="")
     args = parser.parse_args()
 
@@ -76,21 +79,35 @@ def main():
     compiled = jax.jit(lambda data: line.compile_expression()(data).stars.datacube)
     data = RubixData(galaxy=galaxy, stars=stars, gas=GasData())
 
+    if args.gradient:
+        forward = line.compile_expression()
+        shape = jax.eval_shape(lambda d: forward(d).stars.datacube, data)
+        cotangent = jax.random.uniform(jax.random.PRNGKey(1), shape.shape) - 0.5
+
+        def loss(leaves):
+            mine = StarsData(coords=stars.coords, **leaves)
+            return (forward(RubixData(galaxy=galaxy, stars=mine, gas=GasData())).stars.datacube * cotangent).sum()
+
+        compiled = jax.jit(jax.grad(loss))
+        data = {name: getattr(stars, name) for name in ("velocity", "mass", "metallicity", "age")}
+
     begin = time.perf_counter()
-    cube = compiled(data).block_until_ready()
+    out = jax.block_until_ready(compiled(data))
     first = time.perf_counter() - begin
     seconds = []
     for _ in range(args.runs):
         begin = time.perf_counter()
-        compiled(data).block_until_ready()
+        jax.block_until_ready(compiled(data))
         seconds.append(time.perf_counter() - begin)
     median = statistics.median(seconds)
-    print(f"RUBIX 0.0.5: {count} stars -> {cube.shape}: first call {first:.1f} s, then {median:.2f} s, "
-          f"{median / count * 1e6:.1f} us a star (flux {float(cube.sum()):.3e})")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    what = "gradient" if args.gradient else f"{out.shape}, flux {float(out.sum()):.3e}"
+    print(f"RUBIX 0.0.5: {count} stars -> {what}: first call {first:.1f} s, then {median:.2f} s, "
+          f"{median / count * 1e6:.1f} us a star, peak {peak:.0f} MB")
     if args.json:
         with open(args.json, "w") as f:
             json.dump({"peer": "astro-rubix 0.0.5", "stars": count, "first_seconds": first, "seconds": seconds,
-                       "microseconds_per_star": median / count * 1e6}, f, indent=2)
+                       "peak_megabytes": peak, "microseconds_per_star": median / count * 1e6}, f, indent=2)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ Parts, each on its own with --only:
   command   tessera run: HDF5 snapshot of 6e6 stars -> HDF5 cube, beside raw reading and writing
   survey    tessera run of many galaxies with 1,000 stars each      ranks   1 and 2 ranks with mpirun
   output    writing and reading cubes by compression
+  gradient  VJPs beside the forward model; with --peer rubix RUBIX's reverse mode too
   rubix     astro-rubix 0.0.5 on the same stars; only where asked for (--peer rubix)
 A results file that exists keeps the cases that are not measured anew; every case carries its own commit and date.
 """

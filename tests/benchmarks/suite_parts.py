@@ -260,12 +260,52 @@ def output(b):
         written = what
 
 
-def rubix(b):
+def rubix_python(b):
+    """The peer's Python, in an environment that is made where there is none."""
     venv = pathlib.Path(b.args.peer_venv or b.build / "venv-rubix")
     python = venv / "bin/python"
     if not python.exists() or subprocess.run([python, "-c", "import rubix"], capture_output=True).returncode != 0:
         b.call([sys.executable, "-m", "venv", str(venv)])
         b.call([str(python), "-m", "pip", "install", "-q", "astro-rubix==0.0.5", "h5py"])
+    return python
+
+
+def gradient(b):
+    """VJPs beside the forward model, and with --peer rubix beside RUBIX's reverse mode on 30,000 stars."""
+    stars, fov = (1000, 2) if b.args.tiny else (min(6000000, int(b.args.most)), 20)
+    options = ("--fov", fov, "--threads", best_threads(), "--runs", b.args.runs, "--stars")
+    for library in b.args.libraries:
+        for name, more in (("", ()), (" instrument", ("--instrument",)), (" cic", ("--footprint", "cic"))):
+            figures = b.measure("bench_gradient", "--library", library, *options, stars, *more)
+            alone = b.measure("bench_gradient", "--library", library, *options, stars, *more, "--peak")
+            middle = {k: statistics.median(figures[f"{k}_seconds"]) for k in ("gradient", "forward")}
+            allowed = 2 * figures["cube_megabytes"] + 150e-6 * stars / 1.048576 + 300 / 1.048576
+            case = {**figures, "median_seconds": middle["gradient"], "ratio": middle["gradient"] / middle["forward"],
+                    "least_ratio": min(figures["gradient_seconds"]) / min(figures["forward_seconds"]),
+                    "peak_megabytes": alone["peak_megabytes"], "allowed_megabytes": allowed}
+            b.add("gradient", f"MUSE {fov} {library} {stars} stars{name}", case)
+            print(f"         {case['ratio']:.2f} x forward, peak {case['peak_megabytes']:.0f} of {allowed:.0f} MB")
+    if b.args.peer != "rubix":
+        return
+    count = 500 if b.args.tiny else 30000
+    python, file, out = rubix_python(b), b.work / "stars.h5", b.work / "rubix.json"
+    b.call([b.program("bench_forward"), "--stars", str(count), "--write-stars", str(file)])
+    b.call([str(python), str(HERE / "bench_rubix.py"), str(file), "--gradient", "--fov", str(fov), "--runs",
+            str(b.args.runs), "--json", str(out)])
+    peer = json.loads(out.read_text())
+    same = b.measure("bench_gradient", "--library", "bc03lr", *options, count)
+    ours = statistics.median(same["gradient_seconds"]) / count * 1e6
+    case = {"peer": peer["peer"], "stars": count, "peer_seconds": peer["seconds"],
+            "peer_peak_megabytes": peer["peak_megabytes"], "peer_microseconds_per_star": peer["microseconds_per_star"],
+            "median_seconds": statistics.median(same["gradient_seconds"]), "microseconds_per_star": ours,
+            "peak_megabytes": same["peak_megabytes"], "ratio": peer["microseconds_per_star"] / ours}
+    b.add("gradient", f"MUSE {fov} bc03lr {count} stars beside RUBIX", case)
+    print(f"         RUBIX {case['peer_microseconds_per_star']:.0f} us a star and {case['peer_peak_megabytes']:.0f} MB, "
+          f"Tessera {ours:.2f} us and {case['peak_megabytes']:.0f} MB")
+
+
+def rubix(b):
+    python = rubix_python(b)
     stars, many = (500, 1000) if b.args.tiny else (b.args.peer_stars, min(6000000, int(b.args.most)))
     fov = 2 if b.args.tiny else 20
     file, out = b.work / "stars.h5", b.work / "rubix.json"
@@ -295,4 +335,4 @@ def rubix(b):
 
 
 PARTS = {part.__name__: part
-         for part in (kernels, forward, growth, threads, small, command, survey, ranks, output, rubix)}
+         for part in (kernels, forward, growth, threads, small, command, survey, ranks, output, gradient, rubix)}

@@ -93,6 +93,14 @@ struct SspConfig {
     std::string library = "bc03lr";  // a name in the data directory, or the path of an HDF5 file in Tessera's schema
 };
 
+// What of the sky a star shines into: its spaxel alone, a square of a spaxel's size, or its SPH kernel.
+enum class FootprintKind { nearest, cloudInCell, sph };
+
+struct ProjectionConfig {
+    FootprintKind footprint = FootprintKind::nearest;
+    std::optional<double> smoothing;  // [kpc] of sph, for all stars; none: each star's own
+};
+
 enum class Doppler { relativistic, classical, exponential };
 enum class Outside { error, nan };
 
@@ -168,6 +176,7 @@ struct Config {
     std::vector<ViewConfig> views{ViewConfig{}};
     CosmologyConfig cosmology;
     Telescope telescope;
+    ProjectionConfig projection;
     SspConfig ssp;
     SpectraConfig spectra;
     std::optional<PsfConfig> psf;

@@ -43,15 +43,18 @@ struct Stars {
 // Rows [first, first + count) of what was read, wind included: as if they alone had been read.
 Stars sliceRows(const Stars&, std::uint64_t first, std::uint64_t count);
 
-// Cotangents (or tangents) of Stars, in their order. Units: 1/unit of the input. Positions have none: a star shines into
-// its nearest spaxel.
+// Cotangents (or tangents) of Stars, in their order. Units: 1/unit of the input. Of positions there are none where a star shines
+// into its nearest spaxel.
 struct StarsBar {
     Buffer<float> mass;         // per Msun
     Buffer<float> logAge;       // per dex, of log10(age/yr)
     Buffer<float> metallicity;  // per unit of mass fraction
     Buffer<Vec3f> velocity;     // per km/s
+    Buffer<Vec3f> position;     // per kpc, box axes; empty: none
+    Buffer<float> smoothing;    // per kpc; empty: none
 
     StarsBar() = default;
+    // Without positions and smoothing lengths.
     explicit StarsBar(std::size_t n) : mass(n, 0.0F), logAge(n, 0.0F), metallicity(n, 0.0F), velocity(n, Vec3f{}) {}
     std::size_t size() const noexcept { return mass.size(); }
 };

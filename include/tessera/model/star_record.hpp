@@ -3,7 +3,13 @@
 
 #include <cstdint>
 
+#include "tessera/core/hd.hpp"
+
 namespace tessera {
+
+// A star that shines into several spaxels has a record in each, with its mass there. It is counted in one of them, that which
+// its centre falls into; the sources of the others have this bit.
+inline constexpr std::uint32_t countedElsewhere = 0x80000000U;
 
 struct alignas(16) StarRecord {
     std::int32_t corner;   // SSP template iZ nAge + iAge of the lower corner
@@ -13,7 +19,10 @@ struct alignas(16) StarRecord {
     float shift;           // d ln(lambda) of the line-of-sight velocity
     float age;             // [Gyr]
     float metallicity;     // mass fraction
-    std::uint32_t source;  // index into Stars
+    std::uint32_t source;  // index into Stars, or of the piece of a star (Projected::firstPiece); see countedElsewhere
+
+    TESSERA_HD bool counted() const { return (source & countedElsewhere) == 0; }
+    TESSERA_HD std::uint32_t index() const { return source & ~countedElsewhere; }
 };
 
 // Cotangent or tangent of a star's record.

@@ -90,8 +90,15 @@ TESSERA_HD void luminosityDistanceAdjoint(const Cosmology& c, T z, T& zBar, T di
     zBar += distanceBar * transverseDistanceMpc(c, z);
 }
 
-TESSERA_HD inline double angularDistanceMpc(const Cosmology& c, double z) {
+template <Real T>
+TESSERA_HD T angularDistanceMpc(const Cosmology& c, T z) {
     return transverseDistanceMpc(c, z) / (1 + z);
+}
+// Derivation 9.
+template <Real T>
+TESSERA_HD void angularDistanceAdjoint(const Cosmology& c, T z, T& zBar, T distanceBar) {
+    transverseDistanceAdjoint(c, z, zBar, distanceBar / (1 + z));
+    zBar -= distanceBar * transverseDistanceMpc(c, z) / ((1 + z) * (1 + z));
 }
 // RUBIX's comoving distance: 256-point trapezoid in z, which is 1e-6 off at z = 0.1.
 TESSERA_HD inline double rubixComovingDistanceMpc(const Cosmology& c, double z) {
@@ -102,8 +109,14 @@ TESSERA_HD inline double rubixComovingDistanceMpc(const Cosmology& c, double z) 
 }
 
 // Physical kpc per arcsec at redshift z.
-TESSERA_HD inline double kpcPerArcsec(const Cosmology& c, double z) {
-    return angularDistanceMpc(c, z) * 1e3 * units::arcsec_rad;
+template <Real T>
+TESSERA_HD T kpcPerArcsec(const Cosmology& c, T z) {
+    return angularDistanceMpc(c, z) * (1e3 * units::arcsec_rad);
+}
+// Derivation 9.
+template <Real T>
+TESSERA_HD void kpcPerArcsecAdjoint(const Cosmology& c, T z, T& zBar, T kpcBar) {
+    angularDistanceAdjoint(c, z, zBar, kpcBar * (1e3 * units::arcsec_rad));
 }
 
 // Cosmic time [Gyr] at scale factor a. Closed form for flat Lambda; else t = 1/H0 * integral of 2 du / (u E) with

@@ -1,0 +1,156 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "linearisation.hpp"
+#include "stages/blocks.hpp"
+#include "stages/maps_adjoint.hpp"
+
+namespace tessera {
+
+// Tangents of the records, and of the pieces that they are made of, in the records' order.
+struct Linearisation::State::TangentParts {
+    Buffer<PieceBar> pieces;
+    Buffer<StarRecordBar> records;
+};
+
+Linearisation::State::TangentParts Linearisation::State::tangentOf(const InputsBar& v) const {
+    if (rubix()) throw Error("compat \"rubix\" has no tangent");
+    if (!team.alone()) throw Error("tangents are of galaxies that one rank has for itself");
+    if (v.stars.size() != 0 && v.stars.size() != stars.size())
+        throw Error(fmt::format("a tangent of {} stars for {}", v.stars.size(), stars.size()));
+    for (const std::size_t n : {v.stars.position.size(), v.stars.smoothing.size()})
+        if (n != 0 && n != stars.size())
+            throw Error(fmt::format("a tangent of {} positions or smoothing lengths for {} stars", n, stars.size()));
+    ViewDot d;
+    d.systemicVelocity = v.systemicVelocity;
+    d.centre = v.centre;
+    if (config.projection.smoothing) d.smoothing = v.smoothing;
+    d.rotation = rotationDot(v);
+    d.shift = v.redshiftShift / (1 + view.redshift);
+    InputsBar spaxel;
+    distanceOfSpaxel(1, spaxel);
+    d.spaxel = spaxel.redshiftDistance * v.redshiftDistance;
+    const Buffer<PieceBar> bySource =
+        piecesOfInputs(exec, stars, frame, pieces, doppler(), v.stars.size() > 0 ? &v.stars : nullptr, d);
+    TangentParts t{Buffer<PieceBar>(binned.stars.size()), Buffer<StarRecordBar>(binned.stars.size())};
+    for (std::size_t k = 0; k < t.pieces.size(); ++k) t.pieces[k] = bySource[binned.stars[k].index()];
+    recordsOfPieces(exec, binned, table, t.pieces.data(), t.records.data());
+    return t;
+}
+
+std::vector<Map> Linearisation::jvpMaps(const InputsBar& v) const {
+    const State& s = *state_;
+    const State::TangentParts t = s.tangentOf(v);
+    std::vector<Map> maps = s.mapsDerivative().tangent(s.exec, t.records.data(), t.pieces.data());
+    const CubePlan& plan = s.plan.plan;
+    const Cube cube = jvp(v);
+    Map& flux = maps.emplace_back(Map{"flux", plan.fluxUnit, std::vector<float>(cube.spaxels(), NAN)});
+    for (std::size_t p = 0; p < cube.spaxels(); ++p) {
+        if (!plan.mask[p] || !plan.anyCovered) continue;
+        double sum = 0;
+        for (std::size_t j = 0; j < cube.nLambda; ++j) sum += double(plan.weight[j]) * double(cube.spectrum(p)[j]);
+        flux.data[p] = float(sum);
+    }
+    return maps;
+}
+
+Cube Linearisation::jvp(const InputsBar& v) const {
+    const State& s = *state_;
+    const State::TangentParts t = s.tangentOf(v);
+    const Optics& o = s.optics();
+    const std::size_t wings = o.wings(), n = o.n(), pixels = o.grid().size;
+
+    std::vector<std::pair<Optics, double>> changed;
+    for (const PsfParameter p : s.psfParametersOf()) {
+        const double d =
+            p == PsfParameter::fwhm ? v.psfFwhm : (p == PsfParameter::beta ? v.psfBeta : v.psfSigmaSpaxels);
+        if (d != 0) changed.emplace_back(Optics(s.psfSlope(p), o.lsf(), n, o.grid()), d);
+    }
+    const std::vector<LsfParameter> lsfs = s.lsfParametersOf();
+    if (!v.lsf.empty() && v.lsf.size() != lsfs.size())
+        throw Error(fmt::format("a tangent of {} parameters of the LSF for {}", v.lsf.size(), lsfs.size()));
+    if (std::any_of(v.lsf.begin(), v.lsf.end(), [](double d) { return d != 0; })) {
+        Lsf slope = s.lsfSlope();
+        const std::size_t width = 2 * wings + 1, stride = slope.taps.size() / width;
+        for (std::size_t d = 0; d < width; ++d)
+            for (std::size_t j = 0; j < pixels; ++j) {
+                const auto source = std::clamp<std::ptrdiff_t>(std::ptrdiff_t(j + d) - std::ptrdiff_t(wings), 0,
+                                                               std::ptrdiff_t(pixels) - 1);
+                double sigma = 0;
+                for (std::size_t k = 0; k < lsfs.size(); ++k)
+                    sigma += v.lsf[k] * lsfs[k].sigmaSlope[std::size_t(source)];
+                slope.taps[d * stride + j] *= float(sigma);
+            }
+        changed.emplace_back(Optics(o.psf(), std::move(slope), n, o.grid()), 1.0);
+    }
+    InputsBar light;
+    s.distanceOfLight(1, light);
+    const double brighter = light.redshiftDistance * v.redshiftDistance;  // d ln scale
+    const bool needsForward = brighter != 0 || !changed.empty();
+    std::optional<Accumulator> accumulator, ofTemplates;
+    if (needsForward) accumulator.emplace(s.exec, s.binned, s.table);
+    std::optional<KnotTable> templates;
+    if (!v.templates.empty()) {
+        templates = s.templatesDot(v.templates);
+        ofTemplates.emplace(s.exec, s.binned, *templates);
+    }
+
+    Cube out(n, n, pixels), part(n, n, pixels);
+    std::fill(out.data.begin(), out.data.end(), 0.0F);
+    std::fill(part.data.begin(), part.data.end(), 0.0F);
+    std::vector<double> bandFlux(n * n, 0.0);
+    Buffer<float> spectra, other, forward;
+    s.forBlocks(3, [&](std::size_t first, std::size_t count, std::size_t stride) {
+        const std::size_t wide = count + 2 * wings, size = s.lit.size() * stride;
+        const WavelengthGrid window = o.grid().window(std::ptrdiff_t(first) - std::ptrdiff_t(wings), wide);
+        for (Buffer<float>* b : {&spectra, &other, &forward})
+            if (b->size() < size) *b = Buffer<float>(size, 0.0F);
+        // Vectors may reach over a spectrum's end.
+        const auto clearEnds = [&](float* b) {
+            for (std::size_t k = 0; k < s.lit.size(); ++k) std::fill_n(b + k * stride + wide, stride - wide, 0.0F);
+        };
+        const auto add = [&](float* to, const float* from, float factor) {
+#pragma omp parallel for num_threads(threadsOf(s.exec)) schedule(static)
+            for (std::size_t i = 0; i < size; ++i) to[i] += factor * from[i];
+        };
+        const auto observe = [&](const Optics& with, float* from, float factor) {
+            clearEnds(from);
+            convolve(s.exec, with, {s.lit, from, stride, first, count}, s.wanted, s.plan.plan.weight, part, bandFlux);
+#pragma omp parallel for num_threads(threadsOf(s.exec)) schedule(static)
+            for (std::size_t p = 0; p < n * n; ++p)
+                for (std::size_t j = first; j < first + count; ++j)
+                    if (s.wanted[p] && s.plan.plan.covered[j]) out.spectrum(p)[j] += factor * part.spectrum(p)[j];
+        };
+        s.spectra->tangent(s.exec, window, s.scale(), t.records.data(), spectra.data(), stride);
+        if (ofTemplates) {
+            (*ofTemplates)(window, s.scale(), other.data(), stride);
+            add(spectra.data(), other.data(), 1);
+        }
+        if (needsForward) {
+            (*accumulator)(window, s.scale(), forward.data(), stride);
+            add(spectra.data(), forward.data(), float(brighter));
+        }
+        observe(o, spectra.data(), 1);
+        for (const auto& [optics, factor] : changed) {
+            std::copy_n(forward.data(), size, spectra.data());
+            observe(optics, spectra.data(), float(factor));
+        }
+    });
+    return out;
+}
+
+InputsBar Linearisation::gaussNewton(const InputsBar& tangent, const Cube* weight,
+                                     const GradientOptions& options) const {
+    Cube d = jvp(tangent);
+    if (weight != nullptr) {
+        state_->checkCotangent(*weight);
+        for (std::size_t i = 0; i < d.data.size(); ++i)
+            if (d.data[i] != 0) d.data[i] *= weight->data[i];
+    }
+    return vjp(d, options);
+}
+
+}  // namespace tessera
