@@ -32,10 +32,10 @@ def names(psf):
     return [n for n in PRIOR if n != "psf_beta" or psf == "moffat"]
 
 
-def problem(library, psf, n_stars, footprint):
+def problem(library, psf, n_stars):
     settings = {"kind": psf, "fwhm": 2.0} | ({"beta": 2.5} if psf == "moffat" else {})
     view = {"redshift": 0.05, "orientation": "none", "systemic_velocity": "none", "inclination": INCLINATION}
-    model = tessera.Model(scene.config(library, (4200.0, 6600.0, 20.0), footprint=footprint, psf=settings, view=view), threads=1)
+    model = tessera.Model(scene.config(library, (4200.0, 6600.0, 15.0), psf=settings, view=view), threads=1)
     stars = {k: jnp.asarray(v) for k, v in scene.stars(n_stars).items()}
     i = np.radians(INCLINATION)
     sight = jnp.array([0.0, np.sin(i), np.cos(i)])
@@ -48,8 +48,8 @@ def problem(library, psf, n_stars, footprint):
     return scene.Problem(model, inputs)
 
 
-def mock(library, seed, n_stars, footprint):
-    p = problem(library, "moffat", n_stars, footprint)
+def mock(library, seed, n_stars):
+    p = problem(library, "moffat", n_stars)
     cube = np.asarray(p.cube(jnp.array([TRUTH_OF[n] for n in names("moffat")])))
     image = cube.mean(axis=2)
     sigma = float(np.median(cube[image > 0.01 * image.max()]) / SIGNAL_TO_NOISE)
@@ -62,8 +62,8 @@ def setup():
 
 def evidence(job):
     """Both evidences of one hypothesis. ln Z is relative to the likelihood's constant, the same for all."""
-    label, library, psf, data, sigma, n_stars, footprint, live, seed = job
-    p, data = problem(library, psf, n_stars, footprint), jnp.asarray(data)
+    label, library, psf, data, sigma, n_stars, live, seed = job
+    p, data = problem(library, psf, n_stars), jnp.asarray(data)
     low, high, scale = (np.array([PRIOR[n][k] for n in names(psf)]) for k in range(3))
     d = len(low)
 
@@ -118,12 +118,11 @@ def main():
     parser = scene.arguments(__doc__, seed=4)
     parser.add_argument("--library", default="emiles", help="SSP library of the mock (emiles)")
     parser.add_argument("--other", default="bc03lr", help="SSP library that it is compared with (bc03lr)")
-    parser.add_argument("--stars", type=int, default=500)
-    parser.add_argument("--footprint", default="cic", choices=("nearest", "cic"))
+    parser.add_argument("--stars", type=int, default=250)
     options = parser.parse_args()
-    live = 30 if options.quick else 400
-    data, sigma, clean, wavelength = mock(options.library, options.seed, options.stars, options.footprint)
-    jobs = [(f"{library}, {psf}", library, psf, data, sigma, options.stars, options.footprint, live, options.seed)
+    live = 25 if options.quick else 300
+    data, sigma, clean, wavelength = mock(options.library, options.seed, options.stars)
+    jobs = [(f"{library}, {psf}", library, psf, data, sigma, options.stars, live, options.seed)
             for library in (options.library, options.other) for psf in ("moffat", "gaussian")]
     if options.quick:
         jobs = jobs[1::2]

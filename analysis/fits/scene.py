@@ -54,7 +54,7 @@ def say(*words):
 def finish(folder, name, results, figure=None):
     """Writes NAME.json, and NAME.png where there is a figure; prints the results."""
     folder.mkdir(parents=True, exist_ok=True)
-    results = {"seconds": round(time.perf_counter() - _START, 1)} | results
+    results = {"seconds": round(time.perf_counter() - _START)} | results
     text = json.dumps(results, indent=1, default=lambda x: x.tolist())
     (folder / f"{name}.json").write_text(text + "\n")
     if figure is not None:
@@ -68,11 +68,12 @@ def stars(n, seed=1, stellar_mass=3e10):
     return {k: np.asarray(getattr(galaxy, k), np.float64) for k in ("mass", "log_age", "metallicity", "coords", "velocity")}
 
 
-def config(library, wavelength, fov=12.0, spaxel=1.0, footprint="cic", **changes):
-    """A square field at redshift 0.05 (1 arcsec is 1 kpc), seeing of 2 arcsec, a line spread of two pixels."""
+def config(library, wavelength, fov=12.0, spaxel=1.2, smoothing=2.0, **changes):
+    """A square field of 10 x 10 spaxels at redshift 0.05 (1 arcsec is 1 kpc), seeing of 2 arcsec, a line spread of two pixels, stars
+    that are as wide as smoothing [kpc] says: the cube is a smooth function of where they stand."""
     return {"view": {"redshift": 0.05, "orientation": "none", "systemic_velocity": "none"},
             "telescope": {"fov": fov, "spaxel": spaxel, "aperture": "square", "wavelength": list(wavelength)},
-            **({} if footprint == "nearest" else {"projection": {"footprint": footprint}}), "ssp": {"library": str(library)},
+            "projection": {"footprint": "sph", "smoothing": smoothing}, "ssp": {"library": str(library)},
             "psf": {"kind": "gaussian", "fwhm": 2.0}, "lsf": {"fwhm": 2.0 * wavelength[2]}} | changes
 
 
@@ -119,7 +120,7 @@ class Problem:
         if bounds is not None:
             bounds = [(None if a is None else a / s, None if b is None else b / s) for (a, b), s in zip(bounds, scale)]
         found = scipy.optimize.minimize(function, start / scale, jac=True, method="L-BFGS-B", bounds=bounds, callback=note,
-                                        options={"maxiter": steps, "ftol": 1e-10, "gtol": 1e-6, "maxls": 30})
+                                        options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-5, "maxls": 30})
         return found.x * scale, found.fun, found.nfev
 
 
