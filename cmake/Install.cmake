@@ -9,6 +9,6 @@ configure_package_config_file(cmake/tesseraConfig.cmake.in "${CMAKE_CURRENT_BINA
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tessera)
 write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/tesseraConfigVersion.cmake"
                                  COMPATIBILITY SameMajorVersion)
-install(FILES cmake/Dependencies.cmake "${CMAKE_CURRENT_BINARY_DIR}/tesseraConfig.cmake"
+install(FILES cmake/Dependencies.cmake cmake/FindNCCL.cmake "${CMAKE_CURRENT_BINARY_DIR}/tesseraConfig.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/tesseraConfigVersion.cmake"
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tessera)

@@ -3,7 +3,7 @@
 #
 #   jobs/install-deps.sh [--tests] [--dry-run]
 #
-# --tests: also a Slurm for the test of job arrays, where that is possible; without it that test is skipped.
+# --tests: also a Slurm for the test of job arrays and PyTorch, where that is possible; without them their tests are skipped.
 # With all packages present it needs neither a network nor rights. Otherwise it runs apt-get as root or through sudo.
 # --dry-run prints what is missing and changes nothing.
 source "$(dirname "$0")/common.sh"
@@ -19,9 +19,9 @@ PACKAGES=(
   # tests and benchmarks
   catch2 fitsverify libbenchmark-dev
   # Python for figures and tests, in a virtual environment
-  python3 python3-venv
+  python3 python3-venv python3-dev
 )
-TEST_PACKAGES=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)
+TEST_PACKAGES=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge python3-torch)
 
 dry_run=no
 tests=no

@@ -38,11 +38,16 @@ void addTo(Host exec, StarsBar& to, StarsBar&& from) {
 
 Linearisation::Linearisation(Host exec, const Stars& stars, const GalaxyInput& input, const Config& c, std::size_t view,
                              const SspLibrary& library, const Cosmology& cosmology, const InstrumentTables& tables,
-                             const Comm& comm)
+                             const Comm& comm, KnotCache* known)
     : state_(new State(exec, stars, input, c, view, library, cosmology, tables, comm)) {
+    state_->known = known;
     state_->prepare();
 }
-Linearisation::~Linearisation() = default;
+
+Linearisation::~Linearisation() {
+    State& s = *state_;
+    if (s.known) s.known->give(KnotCache::keyOf(s.config, s.plan, s.tableKey, true), {std::move(s.table), {}});
+}
 
 const GalaxyReport& Linearisation::report() const {
     return state_->plan.report;

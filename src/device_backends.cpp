@@ -1,5 +1,13 @@
 // Which backends this build has.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "device_observer.hpp"
 #include "tessera/core/error.hpp"
@@ -18,6 +26,29 @@ bool deviceIsThere();
 }  // namespace gpu::cuda
 #endif
 
+namespace {
+
+// ", on ranks 1 (node a), 3 (node b) of 4": those that found none; the first ones.
+std::string ranksWithout(const Comm& world, bool mine) {
+    constexpr int most = 8;
+    char host[HOST_NAME_MAX + 1] = {};
+    gethostname(host, sizeof host - 1);
+    const std::string name = mine ? fmt::format("{} ({})\n", world.rank(), host) : std::string();
+    const std::vector<char> all = world.gatherAll(std::span<const char>(name));
+    const auto count = std::count(all.begin(), all.end(), '\n');
+    std::string text;
+    int named = 0;
+    for (auto from = all.begin(); from != all.end() && named < most; ++named) {
+        const auto end = std::find(from, all.end(), '\n');
+        text += (named > 0 ? ", " : "") + std::string(from, end);
+        from = end + 1;
+    }
+    return fmt::format("; on {} {}{} of {}", count > 1 ? "ranks" : "rank", text,
+                       count > most ? fmt::format(" and {} more", count - most) : "", world.size());
+}
+
+}  // namespace
+
 std::unique_ptr<DeviceObserver> makeDeviceObserver(Backend backend, [[maybe_unused]] int nodeRank) {
 #ifdef TESSERA_HAS_SIMT
     if (backend == Backend::simt) return gpu::simtBackend::makeObserver(nodeRank);
@@ -32,8 +63,38 @@ std::unique_ptr<DeviceObserver> makeDeviceObserver(Backend backend, [[maybe_unus
     return nullptr;
 }
 
-void requireDevice(Backend backend, int nodeRank) {
-    if (backend == Backend::simt || backend == Backend::cuda) makeDeviceObserver(backend, nodeRank);
+std::string deviceBackends() {
+    std::string text;
+#ifdef TESSERA_HAS_SIMT
+    text += ", simt";
+#endif
+#ifdef TESSERA_HAS_CUDA
+    text += ", cuda";
+#ifdef TESSERA_CUDA_HAS_NCCL
+    text += " with NCCL";
+#endif
+#endif
+    return text.empty() ? "none" : text.substr(2);
+}
+
+void requireDevice(Backend backend, const Comm& world) {
+    if (backend != Backend::simt && backend != Backend::cuda) return;
+    std::string mine;
+    try {
+        const auto device = makeDeviceObserver(backend, nodeRank());
+        spdlog::info("on {}", device->device());
+    } catch (const NotCompiled&) {
+        throw;
+    } catch (const Error& e) {
+        mine = std::string(e.what()) + '\n';
+    }
+    const std::vector<char> all = world.gatherAll(std::span<const char>(mine));
+    if (all.empty()) return;
+    const std::string who = world.size() > 1 ? ranksWithout(world, !mine.empty()) : std::string();
+    const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    throw Error(fmt::format("resources.backend {}: {}{}{}", backend == Backend::cuda ? "cuda" : "simt",
+                            std::string(all.begin(), std::find(all.begin(), all.end(), '\n')), who,
+                            visible != nullptr ? fmt::format(" (CUDA_VISIBLE_DEVICES is \"{}\")", visible) : ""));
 }
 
 }  // namespace tessera

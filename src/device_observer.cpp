@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "device_spectra.hpp"
+#include "device_team.hpp"
 #include "kernels/convolve.hpp"
 #include "kernels/maps.hpp"
 #include "kernels/moments.hpp"
@@ -25,8 +26,10 @@ namespace {
 
 class KernelPipeline final : public DeviceObserver {
 public:
-    void load(const Stars&) override;
-    FrameSums frameSums(const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity) override;
+    void load(const Stars&, const std::vector<std::size_t>& blocks) override;
+    std::vector<FrameSums> frameSums(const Vec3d& centre, double boxSize, double radius,
+                                     const Vec3d& velocity) override;
+    std::string device() const override { return deviceName(); }
     bool observe(const DeviceTask&, GalaxyCube&) override;
 
 private:
@@ -36,12 +39,13 @@ private:
         ProjectTotal total{};
     };
     Sky project(const DeviceTask&) const;
-    OrderedStars order(const DeviceTask&, const Sky&, const KnotTable&) const;
-    void maps(const DeviceTask&, const OrderedStars&, const KnotTable&, GalaxyCube&) const;
+    OrderedStars order(const DeviceTask&, DeviceTeam&, const Sky&, const KnotTable&) const;
+    void maps(const DeviceTask&, const DeviceTeam&, const OrderedStars&, const KnotTable&, GalaxyCube&) const;
     void addNoise(const DeviceTask&, DeviceBuffer<float>& flux, GalaxyCube&) const;
 
     Stream stream_;
     DeviceStars stars_;
+    DeviceBuffer<std::size_t> blocks_;  // of rows, see stages/blocks
 };
 
 // What the field keeps of the padded grid's spaxels.
@@ -90,7 +94,8 @@ KernelPipeline::Sky KernelPipeline::project(const DeviceTask& t) const {
     return sky;
 }
 
-OrderedStars KernelPipeline::order(const DeviceTask& t, const Sky& sky, const KnotTable& table) const {
+OrderedStars KernelPipeline::order(const DeviceTask& t, DeviceTeam& team, const Sky& sky,
+                                   const KnotTable& table) const {
     const std::size_t side = t.field.n + 2 * t.plan.optics.pad();
     const auto ages = upload(stream_, table.logAgeGyr), z = upload(stream_, table.zAxis);
     OrderPlan p;
@@ -102,20 +107,24 @@ OrderedStars KernelPipeline::order(const DeviceTask& t, const Sky& sky, const Kn
     p.logAgeGyr = ages.view();
     p.zAxis = z.view();
     p.rubix = table.rubix;
-    return orderStars(stream_, p, stars_, sky.spaxel, sky.shift);
+    return team.shareStars(p, sortStars(stream_, p, stars_, sky.spaxel, sky.shift));
 }
 
-void KernelPipeline::maps(const DeviceTask& t, const OrderedStars& stars, const KnotTable& table, GalaxyCube& g) const {
+void KernelPipeline::maps(const DeviceTask& t, const DeviceTeam& team, const OrderedStars& stars,
+                          const KnotTable& table, GalaxyCube& g) const {
     const std::size_t n = t.field.n;
     const BandLightTable light = bandLightTable({}, table, g.wavelength, t.redshift);
     const auto dLight = upload(stream_, light.light);
-    const auto dMask = upload(stream_, t.plan.mask);
+    const std::vector<std::uint8_t> mine = team.mine(n, t.plan.optics.pad(), t.plan.mask);
+    const auto dMask = upload(stream_, mine);
     DeviceBuffer<SpaxelSums> sums(n * n, stream_);
     sumSpaxels(stream_, {stars.star.view(), stars.spaxelStar.view(), n, t.plan.optics.pad(), dMask.view(), light.axes,
                          dLight.view(), limitsOf(table), t.doppler, sums.view()});
     std::vector<SpaxelSums> host(n * n);
     sums.download(host.data());
     stream_.synchronize();
+    team.collectSums(n, t.plan.optics.pad(), host);
+    if (!team.owner()) return;
     MapResult m = mapsOfSums(std::move(host), n, t.plan.mask);
     g.maps = std::move(m.maps);
     const SpaxelSums all = m.total();
@@ -160,7 +169,7 @@ void KernelPipeline::addNoise(const DeviceTask& t, DeviceBuffer<float>& flux, Ga
     stream_.synchronize();
 }
 
-void KernelPipeline::load(const Stars& stars) {
+void KernelPipeline::load(const Stars& stars, const std::vector<std::size_t>& blocks) {
     const StageTimer timer("upload");
     stars_ = {};
     stars_.position = upload(stream_, stars.position);
@@ -168,19 +177,19 @@ void KernelPipeline::load(const Stars& stars) {
     stars_.mass = upload(stream_, stars.mass);
     stars_.age = upload(stream_, stars.age);
     stars_.metallicity = upload(stream_, stars.metallicity);
+    blocks_ = upload(stream_, blocks);
     stream_.synchronize();
 }
 
-FrameSums KernelPipeline::frameSums(const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity) {
-    DeviceBuffer<FrameSums> partial(momentBlocks(stars_.mass.size()), stream_);
+std::vector<FrameSums> KernelPipeline::frameSums(const Vec3d& centre, double boxSize, double radius,
+                                                 const Vec3d& velocity) {
+    DeviceBuffer<FrameSums> partial(blocks_.size() - 1, stream_);
     sumMoments(stream_, {stars_.position.view(), stars_.velocity.view(), stars_.mass.view(), centre, velocity, boxSize,
-                         radius, partial.view()});
+                         radius, blocks_.view(), partial.view()});
     std::vector<FrameSums> parts(partial.size());
     partial.download(parts.data());
     stream_.synchronize();
-    FrameSums sum;
-    for (const FrameSums& p : parts) sum += p;
-    return sum;
+    return parts;
 }
 
 bool KernelPipeline::observe(const DeviceTask& t, GalaxyCube& g) {
@@ -188,14 +197,17 @@ bool KernelPipeline::observe(const DeviceTask& t, GalaxyCube& g) {
         const StageTimer timer(name);
         return stage();
     };
+    DeviceTeam team(stream_, t.team, t.resources);
     Sky sky = timed("project", [&] { return project(t); });
+    team.combine(sky.total);
     if (sky.total.inMask == 0) return false;
     const KnotTable& table = t.knots(sky.total.shiftMin, sky.total.shiftMax);
-    const OrderedStars ordered = timed("bin", [&] { return order(t, sky, table); });
+    const OrderedStars ordered = timed("bin", [&] { return order(t, team, sky, table); });
     stars_ = {};
     sky = {};
-    timed("maps", [&] { maps(t, ordered, table, g); });
-    DeviceBuffer<float> flux = timed("spectra", [&] { return makeDeviceCube(stream_, t, ordered, table, g); });
+    timed("maps", [&] { maps(t, team, ordered, table, g); });
+    DeviceBuffer<float> flux = timed("spectra", [&] { return makeDeviceCube(stream_, t, team, ordered, table, g); });
+    if (!team.owner()) return true;
     if (t.noise) timed("noise", [&] { addNoise(t, flux, g); });
     const StageTimer timer("download");
     g.flux = t.newCube();

@@ -4,8 +4,13 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "make_cube.hpp"
+#include "team.hpp"
+#include "tessera/comm/comm.hpp"
+#include "tessera/model/config.hpp"
 #include "tessera/model/galaxy.hpp"
 #include "tessera/model/particles.hpp"
 #include "tessera/pipeline.hpp"
@@ -24,25 +29,33 @@ struct DeviceTask {
     const SspLibrary& library;
     std::function<const KnotTable&(float shiftMin, float shiftMax)> knots;
     std::function<Cube()> newCube;
-    const NoiseConfig* noise = nullptr;  // none: nullptr
+    const NoiseConfig* noise;  // none: nullptr
     NoiseKey noiseKey;
+    Team& team;  // who has the galaxy's stars, each a part of them
+    const ResourcesConfig& resources;
 };
 
 class DeviceObserver {
 public:
     virtual ~DeviceObserver() = default;
-    // The stars of the galaxy that the calls below are about, which must live as long.
-    virtual void load(const Stars&) = 0;
-    // Over those within the radius of the centre; 0: all.
-    virtual FrameSums frameSums(const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity) = 0;
-    // Flux, variance, maps, and of the report what is summed over the stars. false: no star lies in the field of view.
+    // "GPU 0000:3b:00.0"
+    virtual std::string device() const = 0;
+    // This rank's stars of the galaxy that the calls below are about, which must live as long; blocks of rows: rowBlocks()
+    virtual void load(const Stars&, const std::vector<std::size_t>& blocks) = 0;
+    // Over those within the radius of the centre (0: all) in each of the blocks.
+    virtual std::vector<FrameSums> frameSums(const Vec3d& centre, double boxSize, double radius,
+                                             const Vec3d& velocity) = 0;
+    // Flux, variance, maps, and of the report what is summed over the stars: the owner's. A call of all ranks of the team.
+    // false: no star lies in the field of view.
     virtual bool observe(const DeviceTask&, GalaxyCube&) = 0;
 };
 
 // nullptr for cpu, and for auto where there is no device. nodeRank: of this process among those on its machine; they
 // take the devices in turns. Error: the backend is not compiled, or finds no device.
 std::unique_ptr<DeviceObserver> makeDeviceObserver(Backend, int nodeRank);
-// Throws that error now.
-void requireDevice(Backend, int nodeRank);
+// "simt, cuda with NCCL": those that this build has.
+std::string deviceBackends();
+// Throws that error now, on all ranks, with the names of those that found none. A call of all.
+void requireDevice(Backend, const Comm& world);
 
 }  // namespace tessera

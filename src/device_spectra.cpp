@@ -53,7 +53,8 @@ std::vector<AccumulateTile> tilesOf(const KnotTable& table, const WavelengthGrid
 
 class CubeMaker {
 public:
-    CubeMaker(const Stream&, const DeviceTask&, const OrderedStars&, const KnotTable&, const WavelengthGrid&);
+    CubeMaker(const Stream&, const DeviceTask&, DeviceTeam&, const OrderedStars&, const KnotTable&,
+              const WavelengthGrid&);
     void block(std::size_t first, std::size_t count);
     std::size_t blockPixels() const;
     std::vector<double> finish();
@@ -69,11 +70,14 @@ private:
 
     const Stream& s_;
     const DeviceTask& t_;
+    const DeviceTeam& team_;
     const OrderedStars& stars_;
     const KnotTable& table_;
     const WavelengthGrid& grid_;
     const Optics& optics_;
     AccumulatePlan plan_;
+    std::uint64_t partRows_;          // of all ranks
+    std::vector<std::uint32_t> lit_;  // of all ranks
     std::vector<std::uint32_t> litPlace_, sequence_, wantedPlace_, wantedSlot_, slot_;
     DeviceBuffer<std::uint32_t> dLitPlace_, dSequence_, dWantedPlace_, dWantedSlot_, dSlot_;
     DeviceBuffer<AccumulateItem> items_;
@@ -87,24 +91,27 @@ private:
     std::size_t stride_ = 0;
 };
 
-CubeMaker::CubeMaker(const Stream& s, const DeviceTask& t, const OrderedStars& stars, const KnotTable& table,
-                     const WavelengthGrid& grid)
+CubeMaker::CubeMaker(const Stream& s, const DeviceTask& t, DeviceTeam& team, const OrderedStars& stars,
+                     const KnotTable& table, const WavelengthGrid& grid)
     : s_(s),
       t_(t),
+      team_(team),
       stars_(stars),
       table_(table),
       grid_(grid),
       optics_(t.plan.optics),
-      plan_(planAccumulate(stars.spaxelRun, stars.firstOfRun)) {
+      plan_(planAccumulate(stars.spaxelRun, stars.firstOfRun)),
+      partRows_(team.total(plan_.rows - plan_.lit.size())),
+      lit_(team.collectLit(plan_)) {
     const std::size_t n = t.field.n, pad = optics_.pad(), side = optics_.side();
-    const std::vector<std::uint8_t> near = reached(optics_, plan_.lit);
+    const std::vector<std::uint8_t> near = reached(optics_, lit_);
     slot_.assign(side * side, nowhere);
-    litPlace_.assign(plan_.lit.size(), nowhere);
+    litPlace_.assign(lit_.size(), nowhere);
     wantedPlace_.assign(n * n, nowhere);
     for (std::size_t p = 0; p < n * n; ++p)
         if (near[p] && t.plan.mask[p]) wantedPlace_[p] = std::uint32_t(p);
-    for (std::size_t k = 0; k < plan_.lit.size(); ++k) {
-        const std::uint32_t spaxel = plan_.lit[k];
+    for (std::size_t k = 0; k < lit_.size(); ++k) {
+        const std::uint32_t spaxel = lit_[k];
         slot_[spaxel] = std::uint32_t(k);
         sequence_.push_back(std::uint32_t(k));
         const std::size_t x = spaxel % side - pad, y = spaxel / side - pad;  // wraps to a huge number left of the field
@@ -129,16 +136,19 @@ CubeMaker::CubeMaker(const Stream& s, const DeviceTask& t, const OrderedStars& s
         }
     for (const auto& taps : psfHostTaps_) psfTaps_.push_back(upload(s, taps));
     fftBlur_.resize(psfTaps_.size());
-    cube_ = DeviceBuffer<float>(n * n * grid.size, s);
-    cube_.zero();
+    if (team_.owner()) {
+        cube_ = DeviceBuffer<float>(n * n * grid.size, s);
+        cube_.zero();
+    }
     s.synchronize();
 }
 
 // Pixels that are worked on at once: their spectra, and what is blurred along x, take at most a quarter of the device.
 std::size_t CubeMaker::blockPixels() const {
     if (table_.rubix) return grid_.size;
-    const std::size_t n = optics_.n(), rows = plan_.rows + plan_.lit.size() + 2 * n * optics_.side();
-    const std::size_t fits = freeMemory() / 4 / sizeof(float) / rows, extra = 2 * optics_.wings(), least = 64;
+    const std::size_t n = optics_.n(), rows = partRows_ + 2 * lit_.size() + 2 * n * optics_.side();
+    const std::size_t fits = team_.least(freeMemory()) / 4 / sizeof(float) / rows, extra = 2 * optics_.wings(),
+                      least = 64;
     return std::min(grid_.size, std::max(least, fits > extra ? fits - extra : 0));
 }
 
@@ -245,6 +255,8 @@ void CubeMaker::block(std::size_t first, std::size_t count) {
         sumRubix();
     else
         sumStars(first, all);
+    team_.collectSpectra(spectra_, stride_);
+    if (!team_.owner()) return;
     const Spectra<const float> in{spectra_.view(), stride_, 0};
     const Spectra<float> cube{cube_.view(), grid_.size, first};
     if (!optics_.psf()) {
@@ -252,7 +264,7 @@ void CubeMaker::block(std::size_t first, std::size_t count) {
     } else if (!optics_.lsf()) {
         blurBlock(in, cube, dWantedPlace_, std::ptrdiff_t(first), count);
     } else if (optics_.lsfFirst()) {
-        DeviceBuffer<float> between(plan_.lit.size() * count, s_);
+        DeviceBuffer<float> between(lit_.size() * count, s_);
         spread(in, {between.view(), count, 0}, dSequence_, first, count);
         blurBlock({between.view(), count, 0}, cube, dWantedPlace_, std::ptrdiff_t(first), count);
     } else {
@@ -276,11 +288,12 @@ std::vector<double> CubeMaker::finish() {
 
 }  // namespace
 
-DeviceBuffer<float> makeDeviceCube(const Stream& s, const DeviceTask& t, const OrderedStars& stars,
+DeviceBuffer<float> makeDeviceCube(const Stream& s, const DeviceTask& t, DeviceTeam& team, const OrderedStars& stars,
                                    const KnotTable& table, GalaxyCube& g) {
-    CubeMaker maker(s, t, stars, table, g.wavelength);
+    CubeMaker maker(s, t, team, stars, table, g.wavelength);
     const std::size_t block = maker.blockPixels(), size = g.wavelength.size;
     for (std::size_t first = 0; first < size; first += block) maker.block(first, std::min(block, size - first));
+    if (!team.owner()) return {};
     const std::vector<double> bandFlux = maker.finish();
     Map m{"flux", t.plan.fluxUnit, std::vector<float>(bandFlux.size(), std::numeric_limits<float>::quiet_NaN())};
     for (std::size_t p = 0; p < bandFlux.size(); ++p)

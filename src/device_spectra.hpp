@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device_observer.hpp"
+#include "device_team.hpp"
 #include "kernels/ordered_stars.hpp"
 
 namespace tessera::gpu {
@@ -20,8 +21,8 @@ std::unique_ptr<DeviceObserver> makeObserver(int nodeRank);
 bool deviceIsThere();
 
 // Spectra of the lit spaxels, behind LSF and PSF, in blocks of wavelengths that fit the device's memory; and the map of
-// their flux. Waits for the device.
-DeviceBuffer<float> makeDeviceCube(const Stream&, const DeviceTask&, const OrderedStars&, const KnotTable&,
+// their flux: on the owner of the galaxy. Waits for the device.
+DeviceBuffer<float> makeDeviceCube(const Stream&, const DeviceTask&, DeviceTeam&, const OrderedStars&, const KnotTable&,
                                    GalaxyCube&);
 
 }  // namespace TESSERA_GPU_BACKEND

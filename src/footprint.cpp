@@ -47,7 +47,7 @@ Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool ove
     std::size_t cubes = 0;
     for (std::size_t i = 0; i < shares.size(); ++i) {
         const Share& s = shares[i];
-        const std::uint64_t all = plan.galaxies.at(s.galaxy).stars.count;
+        const std::uint64_t all = plan.rowsOf(s.galaxy);
         const auto rows = double(s.rows.count);
         for (const Observation& o : plan.observationsOf(s.galaxy)) {
             spectra = std::max(spectra, spectraBytes(plan, plan.setupOf(o), double(all)));
@@ -72,7 +72,7 @@ Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool ove
 
 Footprint footprint(const RunPlan& plan, bool overlap) {
     std::vector<Share> all;
-    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) all.push_back({g, {0, plan.galaxies[g].stars.count}, 0, 0});
+    for (std::size_t g = 0; g < plan.galaxies.size(); ++g) all.push_back({g, {0, plan.rowsOf(g)}, 0, 0});
     const int threads = plan.config.resources.threads;
     return footprint(plan, all, overlap, threads > 0 ? threads : omp_get_max_threads());
 }
@@ -81,9 +81,9 @@ double nodeMemory() {
     return double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
 }
 
-bool mayOverlap(const RunPlan& plan, int ranks) {
+bool mayOverlap(const RunPlan& plan, int ranksOnNode) {
     const std::uint64_t given = plan.config.resources.memoryPerRank;
-    const double allowed = given > 0 ? double(given) : 0.5 * nodeMemory() / ranks;
+    const double allowed = given > 0 ? double(given) : 0.5 * nodeMemory() / ranksOnNode;
     return footprint(plan, true).total() <= allowed;
 }
 

@@ -22,9 +22,9 @@ Footprint footprint(const RunPlan&, std::span<const Share> shares, bool overlap,
 // Of a rank alone with all galaxies, of as many threads as it has here.
 Footprint footprint(const RunPlan&, bool overlap);
 
-// Whether `ranks` ranks read ahead and write behind: as far as resources.memory_per_rank, else half of this node's memory
-// shared by all of them, has room.
-bool mayOverlap(const RunPlan&, int ranks);
+// Whether the ranks of a node, so many, read ahead and write behind: as far as resources.memory_per_rank, else half of this
+// node's memory shared by them, has room.
+bool mayOverlap(const RunPlan&, int ranksOnNode);
 double nodeMemory();  // [byte] physical memory of this node
 
 }  // namespace tessera

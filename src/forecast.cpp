@@ -286,7 +286,7 @@ Forecast forecast(const RunPlan& plan, const Calibration& c, const ForecastOptio
     f.options = options;
     f.threads = c.threads;
     f.calibrated = c.measured;
-    f.overlap = mayOverlap(plan, options.ranks);
+    f.overlap = mayOverlap(plan, std::min(options.ranks, options.perNode));
     f.startUp = c.startUp + options.planSeconds;
     Simulation(plan, c, options, f).walk();
     waitForDisk(plan, c, f);

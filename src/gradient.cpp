@@ -185,6 +185,10 @@ ExitCode writeGradients(const Config& config, const GradientRun& run) {
     const Comm world = Comm::world();
     const Job job(config, run);
     const RunPlan& plan = job.plan();
+    if (plan.config.galaxies.particles == "field")
+        throw ConfigError(
+            "gradient: galaxies.particles \"field\": derivatives are those of a galaxy's own rows; allowed: "
+            "\"subhalo\", \"group\"");
     const std::string& source = run.target.empty() ? run.cotangent : run.target;
     const CubeFileHeader header = headerOf(plan, world.size());
     const std::string mine = world.rank() == 0 ? run.output : ofRank(run.output, world.rank());

@@ -30,7 +30,7 @@ void Linearisation::State::prepare() {
         throw Error(
             "the stars have no smoothing lengths, which projection.footprint \"sph\" takes: give projection.smoothing "
             "in kpc");
-    Projected projected = project(exec, stars, frame, input.boxSize, pieces.grid, doppler(), config.projection);
+    Projected projected = project(exec, stars, frame, input.boxSize, pieces.grid, doppler(), 0, config.projection);
     pieces.number = projected.spaxel.size();
     if (o.psf() && !o.psf()->padded) cropToField(projected, plan.grid.n, o.pad());
     if (!team.any(anyInMask(projected, plan.plan.mask, plan.grid.n, o.pad())))
@@ -39,9 +39,11 @@ void Linearisation::State::prepare() {
     team.combineShifts(projected);
     inside = team.total(projected.inside);
     timer.reset();
-    TableKey key = tableKeyOf(projected.shiftMin, projected.shiftMax, inside);
-    std::get<bool>(key) = false;  // derivatives do without coefficients
-    table = makeKnots(exec, config, library, plan, key);
+    tableKey = tableKeyOf(projected.shiftMin, projected.shiftMax, inside);
+    std::get<bool>(tableKey) = false;  // derivatives do without coefficients
+    std::optional<Knots> kept;
+    if (known) kept = known->take(KnotCache::keyOf(config, plan, tableKey, true));
+    table = kept ? std::move(kept->table) : makeKnots(exec, config, library, plan, tableKey);
     table.shiftStep = std::min(table.shiftStep, derivativeShiftStep(config.spectra.accuracy, table.fine));
     timer.emplace("bin");
     binned = order(exec, stars, projected, pieces.grid.n * pieces.grid.n, table);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "knot_cache.hpp"
 #include "stages/instrument_slopes.hpp"
 #include "stages/maps_adjoint.hpp"
 #include "stages/spectra_derivative.hpp"
@@ -32,6 +33,8 @@ struct Linearisation::State {
     ViewPlan plan;
     GalaxyFrame frame;
     Pieces pieces;
+    KnotCache* known = nullptr;
+    TableKey tableKey;
     KnotTable table;
     BinnedStars binned;                    // of this rank's spaxels
     Buffer<std::uint32_t> sources;         // of the records that this rank gave to others; of a galaxy of its own: none

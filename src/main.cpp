@@ -15,6 +15,7 @@
 
 #include "cli/commands.hpp"
 #include "config/suggest.hpp"
+#include "device_observer.hpp"
 #include "simd/kernels.hpp"
 #include "tessera/comm/comm.hpp"
 #include "tessera/core/version.hpp"
@@ -70,6 +71,7 @@ void printVersion(bool verbose) {
     fmt::print("MPI:      {}\n", mpiLibraryVersion());
     fmt::print("HDF5:     {}\n", hdf5LibraryVersion());
     fmt::print("OpenMP:   {}, {} threads\n", _OPENMP, omp_get_max_threads());
+    fmt::print("GPU:      {}\n", deviceBackends());
     std::vector<std::string> levels;
     for (const char* level : {"baseline", "avx2", "avx512"})
         if (simd::kernelsOf(level) != nullptr) levels.push_back(level);

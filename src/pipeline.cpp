@@ -11,7 +11,9 @@
 #include <utility>
 
 #include "device_observer.hpp"
+#include "knot_cache.hpp"
 #include "make_cube.hpp"
+#include "stages/blocks.hpp"
 #include "team.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/instrument_files.hpp"
@@ -73,7 +75,7 @@ std::vector<std::uint8_t> coveredPixels(const WavelengthGrid& grid, const SspLib
 struct Observer::State {
     // What the views of one redshift share, whatever the galaxy.
     struct View : ViewPlan {
-        std::vector<std::pair<TableKey, KnotTable>> tables;  // newest last
+        std::vector<std::pair<TableKey, Knots>> tables;  // newest last
     };
 
     Host exec;
@@ -87,20 +89,21 @@ struct Observer::State {
     std::mutex spareMutex;
     std::vector<Buffer<float>> spare;  // memory of cubes
     std::unique_ptr<DeviceObserver> device;
+    KnotCache* known = nullptr;
 
     bool rubix() const { return config.compat == Compat::rubix; }
     View& viewAt(double redshift);
-    KnotTable& knotsOf(View&, const TableKey&);
+    Knots& knotsOf(View&, const TableKey&);
     void boundTables();
     Cube cubeOf(const View&);
 };
 
 Observer::State::View& Observer::State::viewAt(double redshift) {
     constexpr std::size_t most = 16;  // each keeps masks, kernels and tables of knots
-    const auto known =
+    const auto seen =
         std::find_if(views.begin(), views.end(), [&](const View& v) { return v.report.redshift == redshift; });
-    if (known != views.end()) {
-        views.splice(views.begin(), views, known);
+    if (seen != views.end()) {
+        views.splice(views.begin(), views, seen);
     } else {
         views.push_front({planView(config, library, cosmology, instrumentTables, redshift), {}});
         if (views.size() > most) views.pop_back();
@@ -108,15 +111,18 @@ Observer::State::View& Observer::State::viewAt(double redshift) {
     return views.front();
 }
 
-KnotTable& Observer::State::knotsOf(View& v, const TableKey& key) {
-    const auto known = std::find_if(v.tables.begin(), v.tables.end(), [&](const auto& t) { return t.first == key; });
-    if (known != v.tables.end()) {
-        std::rotate(known, known + 1, v.tables.end());
+Knots& Observer::State::knotsOf(View& v, const TableKey& key) {
+    const auto found = std::find_if(v.tables.begin(), v.tables.end(), [&](const auto& t) { return t.first == key; });
+    if (found != v.tables.end()) {
+        std::rotate(found, found + 1, v.tables.end());
         return v.tables.back().second;
     }
     constexpr std::size_t most = 4;
     if (v.tables.size() == most) v.tables.erase(v.tables.begin());
-    v.tables.emplace_back(key, makeKnots(exec, config, library, v, key));
+    std::optional<Knots> table;
+    if (known) table = known->take(KnotCache::keyOf(config, v, key, false));
+    if (!table) table.emplace(Knots{makeKnots(exec, config, library, v, key), {}});
+    v.tables.emplace_back(key, std::move(*table));
     boundTables();
     return v.tables.back().second;
 }
@@ -127,7 +133,8 @@ void Observer::State::boundTables() {
     constexpr std::size_t most = std::size_t(128) << 20;  // [byte]
     std::size_t sum = 0;
     for (View& v : views) {
-        for (const auto& [key, table] : v.tables) sum += (table.flux.size() + table.byKnot.size()) * sizeof(float);
+        for (const auto& [key, knots] : v.tables)
+            sum += (knots.table.flux.size() + knots.table.byKnot.size()) * sizeof(float);
         if (sum > most && &v != &views.front()) v.tables.clear();
     }
 }
@@ -144,7 +151,7 @@ Cube Observer::State::cubeOf(const View& v) {
 }
 
 Observer::Observer(Host exec, const Config& c, const SspLibrary& library, const Cosmology& cosmology,
-                   const InstrumentTables& tables)
+                   const InstrumentTables& tables, KnotCache* known)
     : state_(new State{exec,
                        c,
                        library,
@@ -155,8 +162,15 @@ Observer::Observer(Host exec, const Config& c, const SspLibrary& library, const 
                        {},
                        {},
                        {},
-                       makeDeviceObserver(c.resources.backend, nodeRank())}) {}
-Observer::~Observer() = default;
+                       makeDeviceObserver(c.resources.backend, nodeRank()),
+                       known}) {}
+
+Observer::~Observer() {
+    if (!state_->known) return;
+    for (State::View& v : state_->views)
+        for (auto& [key, knots] : v.tables)
+            state_->known->give(KnotCache::keyOf(state_->config, v, key, false), std::move(knots));
+}
 
 void Observer::recycle(GalaxyCube&& cube) {
     constexpr std::size_t most = 4;
@@ -185,8 +199,10 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     g.report = v.report;
     g.report.subhalo = input.subhalo.id;
     g.report.view = narrow<int>(noise.view);
-    g.report.nStars = team.total(stars.size());
-    g.report.nWind = team.total(stars.windRows.size());
+    const Stars copied = input.field ? sliceRows(stars, 0, input.field->ownRows) : Stars();
+    const Stars& own = input.field ? copied : stars;
+    g.report.nStars = team.total(own.size());
+    g.report.nWind = team.total(own.windRows.size());
     g.wavelength = optics.grid();
     g.grid = v.grid;
     g.unit = v.plan.fluxUnit + " Angstrom-1";
@@ -197,17 +213,17 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                         "allowed: a number of kpc "
                         "for projection.smoothing",
                         input.subhalo.id));
-    // Ranks that share a galaxy do so on the CPU, and footprints are its own.
-    const bool whole = c.projection.footprint == FootprintKind::nearest;
-    DeviceObserver* const device = team.alone() && whole ? state_->device.get() : nullptr;
+    // Footprints and fields with neighbours are the CPU's own; where one of the ranks has no device, all do without.
+    const bool onDevice = state_->device && c.projection.footprint == FootprintKind::nearest && !input.field;
+    DeviceObserver* const device = team.any(!onDevice) ? nullptr : state_->device.get();
     SumFrame deviceSums;
     if (device) {
-        device->load(stars);
-        deviceSums = [&](const auto&... a) { return device->frameSums(a...); };
+        device->load(stars, rowBlocks(stars));
+        deviceSums = [&](const auto&... a) { return sumInOrder(device->frameSums(a...), team.gather()); };
     }
     const GalaxyFrame f = timed("frame", [&] {
         try {
-            return frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather(), deviceSums);
+            return frame(exec, own, input.subhalo, input.centre, input.boxSize, view, team.gather(), deviceSums);
         } catch (const Error& e) {
             throw Unobservable(e.what(), e.where());
         }
@@ -220,10 +236,10 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     const Doppler doppler = state_->rubix() ? Doppler::exponential : c.spectra.doppler;
     const auto emptyField = [&] {
         return EmptyField(
-            fmt::format("subhalo {}: none of its {} stars lies in the field of view ({} arcsec = {:.3g} kpc at "
+            fmt::format("subhalo {}: none of its {} stars{} lies in the field of view ({} arcsec = {:.3g} kpc at "
                         "redshift {})",
-                        input.subhalo.id, g.report.nStars, c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec,
-                        view.redshift));
+                        input.subhalo.id, g.report.nStars, input.field ? " nor of others'" : "", c.telescope.fov,
+                        c.telescope.fov * g.report.kpcPerArcsec, view.redshift));
     };
     const auto finished = [&] {
         g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -231,7 +247,9 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     };
     if (device) {
         const auto tableOf = [&](float low, float high) -> const KnotTable& {
-            return state_->knotsOf(v, tableKeyOf(low, high, 0));
+            KnotTable& table = state_->knotsOf(v, tableKeyOf(low, high, 0)).table;
+            team.agree(table);
+            return table;
         };
         const DeviceTask task{f,
                               input.boxSize,
@@ -243,19 +261,24 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                               tableOf,
                               [&] { return state_->cubeOf(v); },
                               c.noise ? &*c.noise : nullptr,
-                              noise};
+                              noise,
+                              team,
+                              c.resources};
         if (!device->observe(task, g)) throw emptyField();
         return finished();
     }
 
-    Projected projected =
-        timed("project", [&] { return project(exec, stars, f, input.boxSize, padded, doppler, c.projection); });
+    Projected projected = timed("project", [&] {
+        return project(exec, stars, f, input.boxSize, padded, doppler, input.field ? input.field->depth : 0,
+                       c.projection);
+    });
     if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
     if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad()))) throw emptyField();
 
     team.combineShifts(projected);
     const std::uint64_t inside = team.total(projected.inside);
-    KnotTable& table = state_->knotsOf(v, tableKeyOf(projected.shiftMin, projected.shiftMax, inside));
+    Knots& knots = state_->knotsOf(v, tableKeyOf(projected.shiftMin, projected.shiftMax, inside));
+    KnotTable& table = knots.table;
     team.agree(table);
     BinnedStars& binned = state_->binned;
     timed("bin", [&] {
@@ -265,8 +288,9 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     });
     projected = {};  // its memory is wanted below
     timed("maps", [&] {
+        if (knots.light.light.empty()) knots.light = bandLightTable(exec, table, g.wavelength, view.redshift);
         MapResult m = maps(exec, binned, table, doppler, view.redshift, g.wavelength, n, optics.pad(),
-                           team.mine(n, optics.pad(), v.plan.mask));
+                           team.mine(n, optics.pad(), v.plan.mask), &knots.light);
         team.collectMaps(n, optics.pad(), m);
         const SpaxelSums total = m.total();
         g.report.nStarsInField = total.stars;

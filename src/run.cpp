@@ -11,6 +11,7 @@
 
 #include "deal.hpp"
 #include "device_observer.hpp"
+#include "field.hpp"
 #include "observers.hpp"
 #include "progress.hpp"
 #include "run_galaxy.hpp"
@@ -135,7 +136,7 @@ ExitCode run(const Config& config, const RunOptions& options) {
     const Comm world = Comm::world();
     setUpLog(world, options);
     StopRequest stop(begin, options.maxSeconds);
-    const RunPlan plan = makePlan(config, options);
+    RunPlan plan = makePlan(config, options);
     if (world.rank() == 0)
         for (const std::string& note : plan.snapshot->info().notes)
             spdlog::warn("{}: {}", plan.snapshot->info().path, note);
@@ -144,20 +145,21 @@ ExitCode run(const Config& config, const RunOptions& options) {
         return ExitCode::ok;
     }
 
-    requireDevice(plan.config.resources.backend, nodeRank());
+    requireDevice(plan.config.resources.backend, world);
     RunOutput output(world, plan, options);
     if (output.complete()) {
         if (world.rank() == 0 && !options.quiet) fmt::print("{}", completeAlready(plan, output.failedInComplete()));
         return ExitCode::ok;
     }
 
+    findNeighbours(plan, world);
     const std::vector<Share> shares = sharesOf(plan, output, world);
     Observers observers(plan);
     std::uint64_t rowsRead = 0;
     {
         const std::size_t total = plan.observations.size() - output.takenOverRows();
         Progress progress(total, "cubes", options.progress && !options.quiet && world.rank() == 0);
-        RunIo io(plan, shares, world.size(), options.strict);
+        RunIo io(plan, shares, nodeSize(), options.strict);
         std::size_t cubes = 0;
         bool stopped = false;
         for (std::size_t i = 0; i < shares.size(); ++i) {

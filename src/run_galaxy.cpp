@@ -17,9 +17,10 @@ namespace tessera {
 
 namespace {
 
-Stars readRows(const RunPlan& plan, const Subhalo& subhalo, const ParticleRange& rows) {
+Stars readRows(const RunPlan& plan, const Subhalo& subhalo, const Share& share) {
     try {
-        return plan.snapshot->readStars({subhalo.stars.first + rows.first, rows.count});
+        if (!plan.neighbours.empty()) return plan.snapshot->readStars(plan.partOf(share.galaxy, share.rows));
+        return plan.snapshot->readStars({subhalo.stars.first + share.rows.first, share.rows.count});
     } catch (const Error& e) {
         throw Error(fmt::format("subhalo {}: {}", subhalo.id, e.what()), e.where());
     }
@@ -43,6 +44,10 @@ Galaxy GalaxyReader::begin(const Share& share) const {
     Galaxy g;
     g.input.subhalo = subhalo;
     g.input.boxSize = plan_.snapshot->info().boxSize;
+    if (!plan_.neighbours.empty()) {
+        const std::uint64_t own = subhalo.stars.count, before = std::min(own, share.rows.first);
+        g.input.field = FieldStars{std::min(own - before, share.rows.count), plan_.config.galaxies.depth};
+    }
     if (const auto cut = plan_.skipped.find(subhalo.id); cut != plan_.skipped.end())
         g.skipped = cut->second;
     else
@@ -65,6 +70,7 @@ std::size_t GalaxyReader::endOfBatch(std::size_t place) const {
     constexpr std::uint64_t most = std::uint64_t(1) << 18, gapPercent = 10;
     std::uint64_t wanted = 0, from = 0, to = 0;
     std::size_t end = place;
+    if (!plan_.neighbours.empty()) return end;  // their stars lie in many places
     for (; end < shares_.size(); ++end) {
         const Share& share = shares_[end];
         const ParticleRange& rows = plan_.galaxies.at(share.galaxy).stars;
@@ -109,7 +115,7 @@ Galaxy GalaxyReader::read(std::size_t place) {
         return g;
     }
     try {
-        g.stars = readRows(plan_, g.input.subhalo, share.rows);
+        g.stars = readRows(plan_, g.input.subhalo, share);
     } catch (const ConfigError&) {
         throw;
     } catch (const Error& e) {
@@ -130,7 +136,9 @@ void completeGalaxy(Galaxy& g, const RunPlan& plan, const Comm& comm, bool stric
         g.skipped.assign(all.begin(), std::find(all.begin(), all.end(), '\n'));
         return;
     }
-    std::array<std::uint64_t, 2> counts{g.stars.size(), g.stars.windRows.size()};
+    const Stars copied = g.input.field ? sliceRows(g.stars, 0, g.input.field->ownRows) : Stars();
+    const Stars& own = g.input.field ? copied : g.stars;
+    std::array<std::uint64_t, 2> counts{own.size(), own.windRows.size()};
     comm.sum(counts.data(), counts.size());
     g.nStars = counts[0];
     g.nWind = counts[1];
@@ -139,14 +147,14 @@ void completeGalaxy(Galaxy& g, const RunPlan& plan, const Comm& comm, bool stric
     const Gather gather =
         comm.size() == 1 ? Gather()
                          : Gather([&](const Gather::Values& v) { return comm.gatherAll(std::span<const double>(v)); });
-    g.mass = sumBlocks<Amount>(Host{plan.config.resources.threads}, rowBlocks(g.stars), gather, [&](std::size_t i) {
-                 return Amount{g.stars.mass[i]};
+    g.mass = sumBlocks<Amount>(Host{plan.config.resources.threads}, rowBlocks(own), gather, [&](std::size_t i) {
+                 return Amount{own.mass[i]};
              }).value;
     const Subhalo& subhalo = g.input.subhalo;
     if (plan.config.galaxies.centre)
         g.input.centre = *plan.config.galaxies.centre * plan.snapshot->info().lengthUnit;
     else
-        g.input.centre = subhalo.position ? *subhalo.position : densestPoint(g.stars, gather);
+        g.input.centre = subhalo.position ? *subhalo.position : densestPoint(own, gather);
 }
 
 std::string failedStatus(const Subhalo& subhalo, std::string reason) {

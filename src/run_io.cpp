@@ -10,10 +10,10 @@
 
 namespace tessera {
 
-RunIo::RunIo(const RunPlan& plan, std::vector<Share> shares, int ranks, bool strict)
+RunIo::RunIo(const RunPlan& plan, std::vector<Share> shares, int ranksOnNode, bool strict)
     : shares_(std::move(shares)),
       reader_(plan, shares_, strict),
-      overlap_(mayOverlap(plan, ranks)),
+      overlap_(mayOverlap(plan, ranksOnNode)),
       thread_([this, threads = plan.config.resources.threads] { work(threads); }) {}
 
 RunIo::~RunIo() {

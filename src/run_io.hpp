@@ -21,7 +21,7 @@ namespace tessera {
 class RunIo {
 public:
     // Reads these shares. strict: what cannot be read is an error; else it comes without stars and says why.
-    RunIo(const RunPlan&, std::vector<Share>, int ranks, bool strict);
+    RunIo(const RunPlan&, std::vector<Share>, int ranksOnNode, bool strict);
     ~RunIo();  // what has begun is completed, what has not is dropped
     RunIo(const RunIo&) = delete;
     RunIo& operator=(const RunIo&) = delete;

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "assembly.hpp"
 #include "io/cube_tables.hpp"
 #include "io/temporary_file.hpp"
 #include "tessera/core/version.hpp"
@@ -127,6 +128,11 @@ void RunOutput::prepare(const RunOptions& options) {
         for (const std::string& name : found.damaged) fs::remove(fs::path(parts_) / name);
         found = {};
     }
+    const bool retry = options.retryFailed && isComplete(plan_.output, header_) && failedGalaxies(plan_.output) > 0;
+    if (retry) {
+        takeApart(plan_.output);
+        found = findParts(plan_.output, true);
+    }
     if (found.parts.empty() && !options.overwrite && (options.resume || plan_.shards > 1))
         complete_ = isComplete(plan_.output, header_);
     if (complete_) {
@@ -238,20 +244,17 @@ std::vector<RowOfRun> RunOutput::gather() {
 void RunOutput::finish(const std::vector<RowOfRun>& rows) {
     if (world_.rank() != 0) lock_.release();
     world_.barrier();
-    if (world_.rank() == 0) {
-        std::vector<RowOfPart> all;
-        for (const RowOfRun& row : rows) all.push_back({row.report, row.part});
-        try {
-            assembleParts(plan_.output, header_, all, plan_.config.output.layout);
-        } catch (const Error& e) {
-            throw Error(
-                fmt::format("{}; all galaxies are finished and kept in {}: --resume puts the file together, with "
-                            "output.layout parts in no space to speak of",
-                            e.what(), parts_),
-                e.where());
-        }
-        release();
+    std::vector<RowOfPart> all;
+    for (const RowOfRun& row : rows) all.push_back({row.report, row.part});
+    try {
+        assemble(world_, plan_.output, header_, all, plan_.config.output);
+    } catch (const Error& e) {
+        throw Error(fmt::format("{}; all galaxies are finished and kept in {}: --resume puts the file together, with "
+                                "output.layout parts in no space to speak of",
+                                e.what(), parts_),
+                    e.where());
     }
+    if (world_.rank() == 0) release();
     ended_ = true;
     world_.barrier();
 }

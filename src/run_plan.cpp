@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <iterator>
 
+#include "assembly.hpp"
 #include "cost.hpp"
 #include "footprint.hpp"
 #include "io/sha256.hpp"
@@ -119,6 +120,7 @@ RunPlan makePlan(const Config& config, const RunOptions& options, std::unique_pt
     plan.config = config;
     plan.shard = options.shard;
     plan.shards = options.shards;
+    checkAssembly(config.output);
     plan.output = plan.shards > 1 ? shardPath(config.output.path, plan.shard) : config.output.path;
     if (instead) {
         plan.snapshot = std::move(instead);
@@ -187,10 +189,30 @@ std::span<const Observation> RunPlan::observationsOf(std::size_t galaxy) const {
     return {observations.data() + first, firstObservation.at(galaxy + 1) - first};
 }
 
+std::uint64_t RunPlan::rowsOf(std::size_t galaxy) const {
+    std::uint64_t rows = galaxies.at(galaxy).stars.count;
+    if (!neighbours.empty())
+        for (const ParticleRange& r : neighbours.at(galaxy)) rows += r.count;
+    return rows;
+}
+
+std::vector<ParticleRange> RunPlan::partOf(std::size_t galaxy, const ParticleRange& rows) const {
+    std::vector<ParticleRange> all{galaxies.at(galaxy).stars}, part;
+    if (!neighbours.empty()) all.insert(all.end(), neighbours.at(galaxy).begin(), neighbours.at(galaxy).end());
+    std::uint64_t passed = 0;  // rows before this range
+    for (const ParticleRange& r : all) {
+        const std::uint64_t from = std::max(rows.first, passed);
+        const std::uint64_t to = std::min(rows.first + rows.count, passed + r.count);
+        if (from < to) part.push_back({r.first + (from - passed), to - from});
+        passed += r.count;
+    }
+    return part;
+}
+
 DealtGalaxy RunPlan::dealt(std::size_t galaxy) const {
     if (skipped.contains(galaxies.at(galaxy).id)) return {0, 0, costOf(galaxy)};
     DealtGalaxy g;
-    g.rows = galaxies.at(galaxy).stars.count;
+    g.rows = rowsOf(galaxy);
     g.fixed = readingCost(0);
     for (const Observation& o : observationsOf(galaxy)) g.fixed += cubeCost(0, setupOf(o).volume());
     g.mostRows = mostStars();
@@ -201,8 +223,9 @@ DealtGalaxy RunPlan::dealt(std::size_t galaxy) const {
 double RunPlan::costOf(std::size_t galaxy) const {
     const Subhalo& g = galaxies.at(galaxy);
     if (skipped.contains(g.id)) return 1e-6;  // a row of the catalogue
-    double cost = readingCost(g.stars.count);
-    for (const Observation& o : observationsOf(galaxy)) cost += cubeCost(g.stars.count, setupOf(o).volume());
+    const std::uint64_t rows = rowsOf(galaxy);
+    double cost = readingCost(rows);
+    for (const Observation& o : observationsOf(galaxy)) cost += cubeCost(rows, setupOf(o).volume());
     return cost;
 }
 

@@ -33,11 +33,17 @@ struct RunPlan {
     std::string galaxiesSha256;                   // of what the snapshot's catalogue says of the galaxies of all shards
     std::map<std::int64_t, std::string> skipped;  // named galaxies that a cut leaves out, and why
     std::map<std::string, std::uint64_t> leftOut;  // of those not named: how many each cut left out
+    // Of galaxies.particles "field": rows of other stars that may lie in the field of each galaxy (field.hpp); else empty.
+    std::vector<std::vector<ParticleRange>> neighbours;
     std::vector<std::string> notes;  // what the user should know of the input: shown by --dry-run and at the run's end
 
     // The cubes to be made of a galaxy, in the order of their numbers.
     std::span<const Observation> observationsOf(std::size_t galaxy) const;
     const Setup& setupOf(const Observation& o) const { return setups[o.setup]; }
+
+    // Rows that are read of a galaxy: its own, then its neighbours'; rows [first, first + count) of them in the snapshot.
+    std::uint64_t rowsOf(std::size_t galaxy) const;
+    std::vector<ParticleRange> partOf(std::size_t galaxy, const ParticleRange& rows) const;
 
     double costOf(std::size_t galaxy) const;      // [s] of reading it and making its cubes (cost.hpp)
     DealtGalaxy dealt(std::size_t galaxy) const;  // the same, for deal()

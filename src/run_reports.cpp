@@ -146,9 +146,10 @@ std::string failures(const RunPlan& plan, const std::vector<RowOfRun>& rows) {
 }
 
 std::string completeAlready(const RunPlan& plan, std::size_t failed) {
-    return fmt::format("{}:{} is complete already{} (--overwrite observes it again)\n", plan.output,
+    return fmt::format("{}:{} is complete already{} (--overwrite observes it again{})\n", plan.output,
                        plan.shards > 1 ? fmt::format(" shard {} of {}", plan.shard, plan.shards) : "",
-                       failed > 0 ? fmt::format("; {} failed", counted(failed, "galaxy", "galaxies")) : "");
+                       failed > 0 ? fmt::format("; {} failed", counted(failed, "galaxy", "galaxies")) : "",
+                       failed > 0 ? ", --retry-failed what failed" : "");
 }
 
 }  // namespace tessera

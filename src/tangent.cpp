@@ -7,6 +7,7 @@
 #include "linearisation.hpp"
 #include "stages/blocks.hpp"
 #include "stages/maps_adjoint.hpp"
+#include "stages/rubix_adjoint.hpp"
 
 namespace tessera {
 
@@ -17,7 +18,7 @@ struct Linearisation::State::TangentParts {
 };
 
 Linearisation::State::TangentParts Linearisation::State::tangentOf(const InputsBar& v) const {
-    if (rubix()) throw Error("compat \"rubix\" has no tangent");
+    if (rubix() && !v.templates.empty()) throw Error("compat \"rubix\" has no tangent in the templates");
     if (!team.alone()) throw Error("tangents are of galaxies that one rank has for itself");
     if (v.stars.size() != 0 && v.stars.size() != stars.size())
         throw Error(fmt::format("a tangent of {} stars for {}", v.stars.size(), stars.size()));
@@ -91,7 +92,7 @@ Cube Linearisation::jvp(const InputsBar& v) const {
     const double brighter = light.redshiftDistance * v.redshiftDistance;  // d ln scale
     const bool needsForward = brighter != 0 || !changed.empty();
     std::optional<Accumulator> accumulator, ofTemplates;
-    if (needsForward) accumulator.emplace(s.exec, s.binned, s.table);
+    if (needsForward && !s.rubix()) accumulator.emplace(s.exec, s.binned, s.table);
     std::optional<KnotTable> templates;
     if (!v.templates.empty()) {
         templates = s.templatesDot(v.templates);
@@ -124,13 +125,19 @@ Cube Linearisation::jvp(const InputsBar& v) const {
                 for (std::size_t j = first; j < first + count; ++j)
                     if (s.wanted[p] && s.plan.plan.covered[j]) out.spectrum(p)[j] += factor * part.spectrum(p)[j];
         };
-        s.spectra->tangent(s.exec, window, s.scale(), t.records.data(), spectra.data(), stride);
+        if (s.rubix()) {  // its wings are dark
+            std::fill_n(spectra.data(), size, 0.0F);
+            accumulateRubixTangent(s.exec, s.binned, s.library, s.view.redshift, o.grid(), t.records.data(),
+                                   spectra.data() + wings, stride);
+        } else {
+            s.spectra->tangent(s.exec, window, s.scale(), t.records.data(), spectra.data(), stride);
+        }
         if (ofTemplates) {
             (*ofTemplates)(window, s.scale(), other.data(), stride);
             add(spectra.data(), other.data(), 1);
         }
         if (needsForward) {
-            (*accumulator)(window, s.scale(), forward.data(), stride);
+            s.forwardSpectra(accumulator ? &*accumulator : nullptr, first, count, forward.data(), stride);
             add(spectra.data(), forward.data(), float(brighter));
         }
         observe(o, spectra.data(), 1);

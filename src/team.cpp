@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "stages/blocks.hpp"
@@ -60,16 +61,27 @@ bool Team::any(bool mine) const {
     return total(mine) > 0;
 }
 
-void Team::combineShifts(Projected& p) const {
-    if (alone()) return;
-    const bool some = p.inside > 0;
-    const std::array<float, 2> mine{some ? p.shiftMin : INFINITY, some ? p.shiftMax : -INFINITY};
+std::uint64_t Team::least(std::uint64_t mine) const {
+    if (alone()) return mine;
+    const std::vector<std::uint64_t> all = comm_.gatherAll(std::span<const std::uint64_t>(&mine, 1));
+    return *std::min_element(all.begin(), all.end());
+}
+
+std::array<float, 2> Team::range(float low, float high) const {
+    if (alone()) return {low, high};
+    const std::array<float, 2> mine{low, high};
     const std::vector<float> all = comm_.gatherAll(std::span<const float>(mine));
-    float low = INFINITY, high = -INFINITY;
     for (std::size_t i = 0; i < all.size(); i += 2) {
         low = std::min(low, all[i]);
         high = std::max(high, all[i + 1]);
     }
+    return {low, high};
+}
+
+void Team::combineShifts(Projected& p) const {
+    if (alone()) return;
+    const bool some = p.inside > 0;
+    const auto [low, high] = range(some ? p.shiftMin : INFINITY, some ? p.shiftMax : -INFINITY);
     p.shiftMin = low <= high ? low : 0;
     p.shiftMax = low <= high ? high : 0;
 }
@@ -82,28 +94,40 @@ void Team::agree(KnotTable& table) const {
     table.starsPerNode = values[1];
 }
 
+StarMoves Team::moves(const std::vector<std::uint32_t>& own) {
+    const std::size_t spaxels = own.size(), ranks = std::size_t(comm_.size()), rank = std::size_t(comm_.rank());
+    StarMoves m;
+    m.total.assign(own.begin(), own.end());
+    comm_.sum(m.total.data(), spaxels);
+    first_ = cutSpaxels(m.total, ranks);
+    m.firstSpaxel = first_[rank];
+    std::vector<std::uint64_t> spaxelsOf(ranks), received;
+    for (std::size_t r = 0; r < ranks; ++r) {
+        spaxelsOf[r] = first_[r + 1] - first_[r];
+        m.send.push_back(std::accumulate(own.begin() + std::ptrdiff_t(first_[r]),
+                                         own.begin() + std::ptrdiff_t(first_[r + 1]), std::uint64_t(0)));
+    }
+    m.mySpaxels = spaxelsOf[rank];
+    m.each = comm_.exchange(own.data(), spaxelsOf, received);
+    for (std::size_t r = 0; r < ranks; ++r) {
+        const std::uint32_t* const from = m.each.data() + r * m.mySpaxels;
+        m.receive.push_back(std::accumulate(from, from + m.mySpaxels, std::uint64_t(0)));
+    }
+    return m;
+}
+
 BinnedStars Team::shareSpaxels(Host exec, BinnedStars&& part) {
     if (alone()) return std::move(part);
     const std::size_t spaxels = part.start.size() - 1, ranks = std::size_t(comm_.size());
-    std::vector<std::uint64_t> stars(spaxels);
     std::vector<std::uint32_t> own(spaxels);
-    for (std::size_t s = 0; s < spaxels; ++s) {
-        stars[s] = part.start[s + 1] - part.start[s];
-        own[s] = narrow<std::uint32_t>(stars[s]);
-    }
-    comm_.sum(stars.data(), spaxels);
-    first_ = cutSpaxels(stars, ranks);
-
+    for (std::size_t s = 0; s < spaxels; ++s) own[s] = narrow<std::uint32_t>(part.start[s + 1] - part.start[s]);
+    StarMoves m = moves(own);
     // Records lie in the order of their spaxels, so what goes to one rank lies together.
-    std::vector<std::uint64_t> counts(ranks), spaxelsOf(ranks), received;
-    for (std::size_t r = 0; r < ranks; ++r) {
-        counts[r] = part.start[first_[r + 1]] - part.start[first_[r]];
-        spaxelsOf[r] = first_[r + 1] - first_[r];
-    }
-    each_ = comm_.exchange(own.data(), spaxelsOf, received);
-    const Buffer<StarRecord> arrived = comm_.exchange(part.stars.data(), counts, received);
+    std::vector<std::uint64_t> received;
+    const Buffer<StarRecord> arrived = comm_.exchange(part.stars.data(), m.send, received);
+    each_ = std::move(m.each);
 
-    const std::size_t first = first_[std::size_t(comm_.rank())], mySpaxels = spaxelsOf[std::size_t(comm_.rank())];
+    const std::size_t first = m.firstSpaxel, mySpaxels = m.mySpaxels;
     BinnedStars all;
     all.stars = std::move(part.stars);
     all.stars.reshape(arrived.size());
@@ -111,7 +135,7 @@ BinnedStars Team::shareSpaxels(Host exec, BinnedStars&& part) {
     std::uint64_t sum = 0;
     for (std::size_t s = 0; s < spaxels; ++s) {
         all.start[s] = sum;
-        if (s >= first && s < first + mySpaxels) sum += stars[s];
+        if (s >= first && s < first + mySpaxels) sum += m.total[s];
     }
     all.start[spaxels] = sum;
     const std::vector<std::uint64_t> from = placesOf(each_);
@@ -176,14 +200,24 @@ std::vector<std::uint8_t> Team::mine(std::size_t n, std::size_t pad, std::span<c
     return out;
 }
 
+Team::Rows Team::rowsOf(std::size_t n, std::size_t pad) const {
+    const std::vector<std::size_t> rows = fieldRows(n, pad);
+    Rows out{rows[std::size_t(comm_.rank())], {}};
+    for (std::size_t r = 0; r + 1 < rows.size(); ++r) out.counts.push_back(rows[r + 1] - rows[r]);
+    return out;
+}
+
+void Team::collectSums(std::size_t n, std::size_t pad, std::vector<SpaxelSums>& sums) const {
+    if (alone()) return;
+    const Rows rows = rowsOf(n, pad);
+    comm_.collect(sums.data() + rows.first, sums.data(), rows.counts);
+}
+
 void Team::collectMaps(std::size_t n, std::size_t pad, MapResult& m) const {
     if (alone()) return;
-    const std::vector<std::size_t> rows = fieldRows(n, pad);
-    std::vector<std::uint64_t> counts;
-    for (std::size_t r = 0; r + 1 < rows.size(); ++r) counts.push_back(rows[r + 1] - rows[r]);
-    const std::size_t from = rows[std::size_t(comm_.rank())];
-    for (Map& map : m.maps) comm_.collect(map.data.data() + from, map.data.data(), counts);
-    comm_.collect(m.sums.data() + from, m.sums.data(), counts);
+    const Rows rows = rowsOf(n, pad);
+    for (Map& map : m.maps) comm_.collect(map.data.data() + rows.first, map.data.data(), rows.counts);
+    collectSums(n, pad, m.sums);
 }
 
 std::vector<std::uint32_t> Team::collectLit(const std::vector<std::uint32_t>& mine) {

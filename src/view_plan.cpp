@@ -40,6 +40,11 @@ Optics opticsOf(const Config& c, const InstrumentTables& tables, const SspLibrar
     return Optics(std::move(psf), std::move(lsf), c.telescope.spaxels(), grid);
 }
 
+double viewDistanceMpc(const Config& c, const Cosmology& cosmology, double z) {
+    if (c.compat == Compat::rubix) return rubixComovingDistanceMpc(cosmology, z) / (1 + z);
+    return angularDistanceMpc(cosmology, z);
+}
+
 // Ranges of shifts are widened to whole multiples of this, so that galaxies share tables of knots: about 290 km/s. A
 // power of two, exact in floats.
 constexpr float shiftQuantum = 0x1p-10F;
@@ -77,6 +82,17 @@ TableKey tableKeyOf(float shiftMin, float shiftMax, std::uint64_t starsInside) {
             starsInside >= coefficientsFrom};
 }
 
+double kpcPerArcsecOf(const Config& c, const Cosmology& cosmology, double z) {
+    return viewDistanceMpc(c, cosmology, z) * 1e3 * units::arcsec_rad;
+}
+
+SpaxelGrid fieldGrid(const Config& c, double kpcPerArcsec) {
+    SpaxelGrid grid{c.telescope.spaxels(), c.telescope.spaxel, c.telescope.spaxel * kpcPerArcsec};
+    // RUBIX lays its spaxels over fov * kpc per arcsec, whatever their number.
+    if (c.compat == Compat::rubix) grid.spaxelKpc = c.telescope.fov * kpcPerArcsec / double(grid.n);
+    return grid;
+}
+
 ViewPlan planView(const Config& c, const SspLibrary& library, const Cosmology& cosmology,
                   const InstrumentTables& tables, double z) {
     const bool rubix = c.compat == Compat::rubix;
@@ -84,12 +100,10 @@ ViewPlan planView(const Config& c, const SspLibrary& library, const Cosmology& c
     GalaxyReport& r = v.report;
     r.redshift = z;
     r.luminosityDistanceMpc = luminosityDistanceMpc(cosmology, z);
-    r.angularDistanceMpc = rubix ? rubixComovingDistanceMpc(cosmology, z) / (1 + z) : angularDistanceMpc(cosmology, z);
-    r.kpcPerArcsec = r.angularDistanceMpc * 1e3 * units::arcsec_rad;
+    r.angularDistanceMpc = viewDistanceMpc(c, cosmology, z);
+    r.kpcPerArcsec = kpcPerArcsecOf(c, cosmology, z);
     r.spaxelArcsec = c.telescope.spaxel;
-    v.grid = {c.telescope.spaxels(), c.telescope.spaxel, c.telescope.spaxel * r.kpcPerArcsec};
-    // RUBIX lays its spaxels over fov * kpc per arcsec, whatever their number.
-    if (rubix) v.grid.spaxelKpc = c.telescope.fov * r.kpcPerArcsec / double(v.grid.n);
+    v.grid = fieldGrid(c, r.kpcPerArcsec);
     const WavelengthGrid grid = c.telescope.wavelengths();
     const bool luminosity = rubix || c.output.unit == CubeUnit::luminosity;
     v.plan = CubePlan(opticsOf(c, tables, library, z), apertureMask(c.telescope, v.grid.n),

@@ -19,6 +19,10 @@ struct ViewPlan {
     SpaxelGrid grid;
     CubePlan plan;
 };
+// Scale of a field at a redshift, and its spaxels in kpc.
+double kpcPerArcsecOf(const Config&, const Cosmology&, double redshift);
+SpaxelGrid fieldGrid(const Config&, double kpcPerArcsec);
+
 ViewPlan planView(const Config&, const SspLibrary&, const Cosmology&, const InstrumentTables&, double redshift);
 
 // Stars in the padding are left out.

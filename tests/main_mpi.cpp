@@ -4,12 +4,12 @@
 
 #include <catch2/catch.hpp>
 
+#include "tessera/comm/comm.hpp"
+
 int main(int argc, char** argv) {
-    int provided = 0;
-    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+    const tessera::MpiSession session(argc, argv);
     const int mine = Catch::Session().run(argc, argv);
     int worst = mine;
     MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
-    MPI_Finalize();
     return worst;
 }

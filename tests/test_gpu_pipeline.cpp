@@ -6,30 +6,6 @@ using namespace tessera::test;
 
 namespace {
 
-// Largest difference of a voxel relative to its spaxel's mean; 1 where one is NaN alone.
-double difference(const Cube& a, const Cube& b) {
-    REQUIRE(a.data.size() == b.data.size());
-    double worst = 0;
-    for (std::size_t s = 0; s < a.spaxels(); ++s) {
-        double mean = 0;
-        std::size_t count = 0;
-        for (std::size_t j = 0; j < a.nLambda; ++j)
-            if (const float v = b.spectrum(s)[j]; !std::isnan(v)) {
-                mean += std::fabs(double(v));
-                ++count;
-            }
-        mean /= double(count > 0 ? count : 1);
-        for (std::size_t j = 0; j < a.nLambda; ++j) {
-            const double x = double(a.spectrum(s)[j]), y = double(b.spectrum(s)[j]);
-            if (std::isnan(x) || std::isnan(y))
-                worst = std::max(worst, std::isnan(x) == std::isnan(y) ? 0.0 : 1.0);
-            else if (x != y)
-                worst = std::max(worst, std::fabs(x - y) / (mean > 0 ? mean : 1e-30));
-        }
-    }
-    return worst;
-}
-
 struct Both {
     GalaxyCube cpu, simt;
 };

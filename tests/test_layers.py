@@ -16,7 +16,7 @@ TREE = Path(__file__).resolve().parent.parent
 
 # A file includes only its own folder and what stands in an earlier row. Folders of one row do not know each other.
 LAYERS = (("core",), ("model",), ("config", "physics"), ("gpu",), ("kernels", "simd", "stages"), ("io", "comm"),
-          ("pipeline", "mock"), ("cli",), ("main",))
+          ("pipeline", "mock"), ("cli", "python"), ("main",))
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The two exceptions: physics names the options of model/config; stages run the loops that simd/ compiles per machine.
 SIDEWAYS = {("stages", "simd")}
@@ -25,7 +25,7 @@ CODE = (".hpp", ".cpp", ".cu", ".cuh", ".h")
 PARTICLE_LOOP = r"\b(Stars|Gas|Buffer|std::span)\b"
 RULES = (  # (what is looked for, in code without comments and strings; where it may stand; what to say)
     (r"\bMPI_\w+|#\s*include\s*<mpi\.h>", r"src/comm/", "MPI belongs to src/comm"),
-    (r"\bnccl\w+", r"src/comm/", "NCCL belongs to src/comm"),
+    (r"\bnccl[A-Z]\w+|#\s*include\s*<nccl\.h>", r"src/comm/nccl", "NCCL belongs to src/comm/nccl.cpp"),
     (r"\bH5[A-Z]{1,2}\w*|\bhid_t\b|#\s*include\s*<hdf5\.h>", r"(src|include/tessera)/io/", "HDF5 belongs to io/"),
     (r"\bcuda[A-Z]\w*|\bcufft\w*|\b(thread|block)Idx\b|__global__", r"(src|include/tessera)/(gpu|kernels)/",
      "CUDA belongs to gpu/ and kernels/"),
@@ -135,6 +135,8 @@ def self_test():
         ("src/io/a.cpp", "void f() { MPI_Barrier(c); }", "MPI belongs"),
         ("src/main.cpp", "#include <mpi.h>", "MPI belongs"),
         ("src/stages/a.cpp", "ncclAllReduce(a);", "NCCL belongs"),
+        ("src/comm/comm.cpp", "ncclAllReduce(a);", "NCCL belongs"),
+        ("src/device_team.cpp", "#include <nccl.h>", "NCCL belongs"),
         ("src/stages/a.cpp", "/* fine */ H5Fopen(name);", "HDF5 belongs"),
         ("src/mock/a.cpp", "hid_t id;", "HDF5 belongs"),
         ("include/tessera/core/a.hpp", "#ifdef __CUDACC__", "core/hd.hpp alone"),
@@ -152,6 +154,7 @@ def self_test():
                              'auto s = "MPI_Init exit(1)"; auto r = R"(H5Fopen __CUDACC__)"; char c = \'"\'; int i = 1\'000;'),
         ("src/io/a.cpp", '#include "io/b.hpp"\n#include "b.hpp"\nH5Fopen(n);'),
         ("src/comm/comm.cpp", "MPI_Init(); std::_Exit(code);"),
+        ("src/comm/nccl.cpp", "#include <nccl.h>\nncclResult_t r = ncclGroupEnd();"),
         ("include/tessera/core/hd.hpp", "#ifdef __CUDACC__"),
         ("include/tessera/physics/a.hpp", '#include "tessera/model/config.hpp"\n/* of Stars */ double f(double x);'),
         ("src/kernels/a.cu", '#include "tessera/gpu/launch.hpp"\n#include "tessera/physics/ssp.hpp"\nint i = threadIdx.x;'),

@@ -4,6 +4,7 @@ import argparse
 import glob
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -303,6 +304,38 @@ def bad_galaxy(small, whole):
     clean(small)
 
 
+def retried(small, whole):
+    """A complete file with a galaxy that failed: --resume leaves it, --retry-failed observes that galaxy alone."""
+    chunk = small.path("mock/output/snapdir_099/snap_099.0.hdf5")
+    number = len(small.config["galaxies"]["subhalos"])
+
+    def taken(said):  # some are skipped, which a file that links to parts has no part of
+        found = re.search(r"(\d+) galaxies taken over", said)
+        return found and number - 4 < int(found.group(1)) < number
+
+    for before, after, ranks in (("single", "single", 1), ("parts", "parts", 2), ("single", "galaxies", 1),
+                                 ("galaxies", "single", 1)):
+        launcher = mpirun(min(ranks, most_ranks()))
+        shutil.copy(chunk, small.path("saved"))
+        with h5py.File(chunk, "r+") as file:
+            file["PartType4/Coordinates"][5] = np.nan
+        small.run("run", "config.json", "--set", f"output.layout={before}", launcher=launcher)
+        said = small.run("run", "config.json", "--resume", "--set", f"output.layout={after}", launcher=launcher)
+        check("complete already; 1 galaxy failed" in said and "--retry-failed" in said, f"--resume: {said}")
+        said = small.run("run", "config.json", "--retry-failed", "--set", f"output.layout={after}")
+        check(taken(said) and "failed: subhalo 0" in said, f"it fails again: {said}")
+        os.replace(small.path("saved"), chunk)
+        said = small.run("run", "config.json", "--retry-failed", "--set", f"output.layout={after}", launcher=launcher)
+        check(taken(said) and "failed" not in said, f"--retry-failed: {said}")
+        same(small, whole, f"{before}, retried as {after}")
+        said = small.run("run", "config.json", "--retry-failed", "--set", f"output.layout={after}")
+        check("complete already (" in said, f"nothing to retry: {said}")
+        if after == "single":
+            check(glob.glob(small.path("cubes*")) == [small.path("cubes.hdf5")], f"left: {glob.glob(small.path('cubes*'))}")
+        clean(small)
+    small.run("run", "config.json", "--retry-failed", "--overwrite", code=2)
+
+
 def fits_fails(small, whole):
     """A galaxy whose FITS file cannot be written is not taken for finished."""
     os.mkdir(small.path("cubes_2.fits"))
@@ -336,7 +369,7 @@ with tempfile.TemporaryDirectory() as top:
     begin = time.monotonic()
     killed_at_any_moment(small, whole, seconds, parsed.kills, parsed.seed)
     print(f"{time.monotonic() - begin:.1f} s")
-    for test in (refused, shards, disk_full, bad_galaxy, fits_fails, *((one_rank_killed, two_at_once) if most_ranks() > 1 else ())):
+    for test in (refused, shards, disk_full, bad_galaxy, retried, fits_fails, *((one_rank_killed, two_at_once) if most_ranks() > 1 else ())):
         begin = time.monotonic()
         test(small, whole)
         print(f"{test.__name__}: {time.monotonic() - begin:.1f} s")

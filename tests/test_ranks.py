@@ -1,5 +1,6 @@
 """tessera run on any number of ranks and threads: every byte of the cubes is that of one rank, every star is read once."""
 
+import argparse
 import glob
 import os
 import re
@@ -9,7 +10,8 @@ import tempfile
 
 import h5py
 import numpy as np
-from small_run import SmallRun, contents, differences, program
+from small_run import SmallRun, contents, differences
+from snapshot_tools import catalogue, move, particles
 
 failed = 0
 os.environ.update({"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -28,17 +30,6 @@ def check(holds, what):
 
 def ranks(n):
     return ("mpirun", "-np", str(n), "--oversubscribe")
-
-
-def catalogue(tree, name, number=99):
-    """A column of the subhalos of a snapshot tree."""
-    files = glob.glob(f"{tree}/output/groups_{number:03}/*.hdf5")
-    columns = []
-    for path in sorted(files, key=lambda p: int(p.split(".")[-2])):
-        with h5py.File(path) as file:
-            if name in file.get("Subhalo", {}):
-                columns.append(file["Subhalo"][name][:])
-    return np.concatenate(columns)
 
 
 def observe(small, n, threads, *options):
@@ -60,20 +51,42 @@ def sharers(said):
     return {int(s): int(n) for s, n in re.findall(r"subhalo (\d+), view \d+: .*? (\d+) ranks,", said)}
 
 
-def move(tree, subhalo, position):
-    """All particles and subhalos by the same way, so that this subhalo lies at the position [file's units], wrapped."""
-    old = catalogue(tree, "SubhaloPos")[subhalo].astype("f8")
-    for path in glob.glob(f"{tree}/output/*/*.hdf5"):
-        with h5py.File(path, "r+") as file:
-            box = float(file["Header"].attrs["BoxSize"])
-            for name in ("PartType4/Coordinates", "Subhalo/SubhaloPos"):
-                if name in file:
-                    x = file[name][:].astype("f8") + np.array(position) - old
-                    file[name][...] = x - box * np.floor(x / box)
+def camels(small, tree, counts):
+    """Ten subhalos of CAMELS, cut into chunk files: the stars of the catalogue, the cubes of one rank."""
+    lengths = catalogue(tree, "SubhaloLenType", 86)[:, 4].astype(int)
+    small.config.update({"snapshot": {"path": f"{tree}/output", "number": 86}, "galaxies": {"min_stars": 5},
+                         "view": {"redshift": 0.05, "orientation": "none"}})
+    small.config["telescope"].update(fov=2000, spaxel=100)  # all of every galaxy lies in the field
+    small.write()
+    said, alone = observe(small, 1, 1)
+    stars = particles(tree, 86)
+    with h5py.File(small.path("cubes.hdf5")) as file:
+        rows = {int(s): values for s, *values in zip(*(file[f"catalog/{name}"] for name in
+                                                       ("subhalo", "n_stars", "n_wind", "n_stars_in_field", "mass_in_field")))}
+    check(len(rows) >= 8, f"only {len(rows)} galaxies of CAMELS")
+    for subhalo, (n, wind, inside, mass) in rows.items():
+        check(n + wind == lengths[subhalo], f"subhalo {subhalo}: {n} stars and {wind} wind particles, not {lengths[subhalo]}")
+        first, number = stars["ranges"][subhalo]
+        own = stars["mass"][stars["row"].searchsorted(first):stars["row"].searchsorted(first + number)]
+        check(inside == n == len(own), f"subhalo {subhalo}: {inside} of {n} stars in the field, {len(own)} in the file")
+        check(abs(mass / own.sum() - 1) < 1e-6, f"subhalo {subhalo}: {mass} Msun, not {own.sum()}")
+    for n in counts:
+        said, many = observe(small, n, 1)
+        check(not differences(alone, many), f"CAMELS on {n} ranks: {differences(alone, many)} differ")
+        check(read(said) == sum(n + w for n, w, *_ in rows.values()), f"CAMELS: {read(said)} stars read")
+    print(f"CAMELS: {len(rows)} galaxies of {min(lengths[s] for s in rows)} to {max(lengths[s] for s in rows)} stars, "
+          f"{len(glob.glob(tree + '/output/snapdir_086/*'))} chunks, the same on 1 and {counts} ranks")
 
 
+parser = argparse.ArgumentParser()
+parser.add_argument("--tessera", required=True)
+parser.add_argument("--camels", help="a tree of reference/make_camels_tree.py, all that is tested then")
+parsed = parser.parse_args()
 with tempfile.TemporaryDirectory() as folder:
-    small = SmallRun(program(), folder, galaxies=200, stars=300000, spaxels=6, wavelengths=60)
+    small = SmallRun(os.path.abspath(parsed.tessera), folder, galaxies=200, stars=300000, spaxels=6, wavelengths=60)
+    if parsed.camels:
+        camels(small, os.path.abspath(parsed.camels), (2, 4))
+        sys.exit(failed > 0)
     stars = catalogue(small.path("mock"), "SubhaloLenType")[:, 4].astype(int)
     small.config["psf"] = {"kind": "gaussian", "fwhm": 3}
     small.config["lsf"] = {"fwhm": 25}
@@ -140,22 +153,7 @@ with tempfile.TemporaryDirectory() as folder:
     difference = np.abs(fluxes[0] - fluxes[1]).max() / np.abs(fluxes[0]).mean()
     check(difference < 1e-4, f"across the border the cube differs by {difference:.1e}")
 
-    # Ten subhalos of CAMELS, cut into chunk files.
-    tree = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reference/camels")
-    stars = catalogue(tree, "SubhaloLenType", 86)[:, 4].astype(int)
-    small.config.update({"snapshot": {"path": f"{tree}/output", "number": 86}, "galaxies": {"min_stars": 5},
-                         "view": {"redshift": 0.05, "orientation": "none"}})
-    small.write()
-    said, alone = observe(small, 1, 1)
-    with h5py.File(small.path("cubes.hdf5")) as file:
-        rows = {int(s): (int(n), int(w)) for s, n, w in zip(file["catalog/subhalo"], file["catalog/n_stars"],
-                                                            file["catalog/n_wind"])}
-    check(len(rows) >= 8, f"only {len(rows)} galaxies of CAMELS")
-    for subhalo, (n, wind) in rows.items():
-        check(n + wind == stars[subhalo], f"subhalo {subhalo}: {n} stars and {wind} wind particles, not {stars[subhalo]}")
-    for n in (2, 3, 5):
-        said, many = observe(small, n, 1)
-        check(not differences(alone, many), f"CAMELS on {n} ranks: {differences(alone, many)} differ")
-        check(read(said) == sum(map(sum, rows.values())), f"CAMELS: {read(said)} stars read")
+    reference = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reference/camels")
+    camels(small, parsed.camels or reference, (2, 3, 5))
 
 sys.exit(failed > 0)

@@ -47,8 +47,9 @@ public:
     // With other ranks of `comm`, a call of all of these, it is of their parts of one galaxy's stars, as in Observer: then
     // vjp() too is a call of all, with the same cotangent. Each gets the gradients of its own stars, and all get those of what the
     // stars share; bitwise those of one rank. jvp() is of whole galaxies: Error.
+    // known: tables of the library's knots.
     Linearisation(Host, const Stars&, const GalaxyInput&, const Config&, std::size_t view, const SspLibrary&,
-                  const Cosmology&, const InstrumentTables&, const Comm& comm = Comm::self());
+                  const Cosmology&, const InstrumentTables&, const Comm& comm = Comm::self(), KnotCache* known = nullptr);
     ~Linearisation();
     Linearisation(const Linearisation&) = delete;
     Linearisation& operator=(const Linearisation&) = delete;
@@ -58,7 +59,7 @@ public:
     // With cotangents of maps beside, by name and with the maps' shape: of means and dispersions, mass and flux; finite in the
     // aperture. A cube of no size: of the maps alone. With other ranks: not of the templates.
     InputsBar vjp(const Cube& cubeBar, const std::vector<Map>& mapsBar, const GradientOptions& = {}) const;
-    // 0 where observe() has NaN. RUBIX's convention (compat) has no tangent: Error.
+    // 0 where observe() has NaN.
     Cube jvp(const InputsBar& tangent) const;
     // Of the maps, NaN where they have NaN.
     std::vector<Map> jvpMaps(const InputsBar& tangent) const;

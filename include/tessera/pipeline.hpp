@@ -23,11 +23,19 @@
 
 namespace tessera {
 
+// Where a galaxy comes with stars of others that shine into its field.
+struct FieldStars {
+    std::uint64_t ownRows = 0;  // the first so many rows of these stars, wind included, are its own; the rest others'
+    double depth = 0;           // [kpc] along the line of sight, the galaxy in its middle
+};
+
 // What defines a galaxy beyond its stars.
 struct GalaxyInput {
     Subhalo subhalo;
     double boxSize = 0;  // [kpc] 0: not periodic
     Vec3d centre;        // [kpc] box frame
+    // Systemic velocity and axes are those of its own stars, the cube is of all of them. Observed on the CPU.
+    std::optional<FieldStars> field;
 };
 
 // Files that the instrument's configuration names, read once.
@@ -65,11 +73,15 @@ struct NoiseKey {
     std::uint32_t view = 0;  // number of the cube among its galaxy's
 };
 
+class KnotCache;
+
 // The same for many galaxies: what they share is kept between them, and so is memory. A cube does not depend on which
 // galaxies came before. All arguments must outlive it.
 class Observer {
 public:
-    Observer(Host, const Config&, const SspLibrary&, const Cosmology&, const InstrumentTables&);
+    // known: tables of the library's knots that outlive it.
+    Observer(Host, const Config&, const SspLibrary&, const Cosmology&, const InstrumentTables&,
+             KnotCache* known = nullptr);
     ~Observer();
     Observer(const Observer&) = delete;
     Observer& operator=(const Observer&) = delete;
@@ -96,6 +108,7 @@ struct RunOptions {
     bool progress = true;
     unsigned shard = 0, shards = 1;  // of the chosen galaxies, part `shard` (from 0) of `shards`
     bool resume = false;             // take over what an earlier run finished that was killed or ended early
+    bool retryFailed = false;        // with resume: of a complete output, observe again the galaxies that failed
     bool overwrite = false;          // observe again what is complete, throw away what an earlier run finished
     bool strict = false;             // the first galaxy that fails ends the run
     double maxSeconds = 0;           // end early rather than run longer; 0: no limit
@@ -106,7 +119,8 @@ struct RunOptions {
 // (tessera/io/cube_parts.hpp); the file is put together at the end.
 //
 // A shard (with resume: any output) whose file is there, complete, and of the same version, configuration, library and
-// snapshot, is left as it is. On SIGTERM, SIGUSR1 or SIGINT, and before maxSeconds are over, the run ends after the cubes
+// snapshot, is left as it is; with retryFailed, galaxies that failed are observed once more, and a new file takes its
+// place. On SIGTERM, SIGUSR1 or SIGINT, and before maxSeconds are over, the run ends after the cubes
 // that are being made with ExitCode::resumable and without an output file; what is finished stays for resume.
 //
 // A galaxy that cannot be read or observed is a row "failed: reason" of the catalogue. Where there is no cube but for such

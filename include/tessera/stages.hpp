@@ -64,8 +64,9 @@ struct Projected {
     Buffer<std::uint32_t> centre;      // spaxel of every star's centre: where it is counted; or outsideField
     std::uint64_t begin(std::size_t star) const { return firstPiece.empty() ? star : firstPiece[star]; }
 };
+// depth [kpc]: stars farther than half of it from the centre along the line of sight are outside; 0: none is.
 // Error: the stars have no smoothing lengths (see lacksSmoothing()); too many pieces for one rank.
-Projected project(Host, const Stars&, const GalaxyFrame&, double boxSize, const SpaxelGrid&, Doppler,
+Projected project(Host, const Stars&, const GalaxyFrame&, double boxSize, const SpaxelGrid&, Doppler, double depth = 0,
                   const ProjectionConfig& = {});
 // Whether the footprint wants smoothing lengths of the stars that there are not.
 bool lacksSmoothing(const Stars&, const ProjectionConfig&);
@@ -284,8 +285,10 @@ LibraryLimits limitsOf(const KnotTable&);
 // sums: of the field's spaxels; zero outside the mask.
 MapResult mapsOfSums(std::vector<SpaxelSums> sums, std::size_t n, std::span<const std::uint8_t> mask);
 // The stars are binned on the padded grid; the maps and the mask cover the field without its padding.
+// light: bandLightTable() of these arguments where it is known.
 MapResult maps(Host, const BinnedStars&, const KnotTable&, Doppler, double redshift, const WavelengthGrid&,
-               std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask);
+               std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask,
+               const BandLightTable* light = nullptr);
 
 // electronsPerFlux() of every pixel; 0 without exposures.
 std::vector<double> electronsPerPixel(const NoiseConfig&, const WavelengthGrid&);

@@ -13,8 +13,9 @@ namespace {
 const char* const help = R"(Usage: tessera gradient CONFIG.json --cotangent FILE --output FILE [options]
 
 The vector-Jacobian product of the observations that CONFIG.json describes: for dL/d(cube) of every galaxy, the derivative
-of L in each star's mass, age, metallicity and velocity, and in the view's and the instrument's parameters. FILE of
---cotangent has /galaxies/<subhalo>/flux of the cube's shape; where the configuration names no galaxies, those that it has
+of L in each star's mass, age, metallicity and velocity, with projection.footprint in its position and smoothing length too, and in
+the view's and the instrument's parameters. FILE of --cotangent has /galaxies/<subhalo>/flux of the cube's shape, or
+/galaxies/<subhalo>/maps/NAME of the maps' shape, or both; where the configuration names no galaxies, those that it has
 are done. Where the configuration has noise, the cube is the noisy one, its realisation fixed. With --target instead, L is chi^2 between the cubes (without noise) and those of a cube file.
 docs/adjoints.md says what each derivative means, docs/formats.md how files are laid out.
 

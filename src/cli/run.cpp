@@ -28,6 +28,7 @@ Examples:
   tessera run config.json --rows survey.csv
   tessera run config.json --dry-run
   tessera run config.json --resume
+  tessera run config.json --retry-failed
   mpirun -np 4 tessera run config.json
   sbatch --array=0-9 --wrap 'tessera run config.json --shard auto'    # then: tessera merge --output cubes.hdf5
 
@@ -52,6 +53,7 @@ ExitCode runCommand(const Arguments& args) {
          "observe part I (from 0) of N equal parts of the galaxies, into FILE.shardI; auto: from Slurm's job array. "
          "A shard that is complete is left as it is")
         ("resume", "go on with a run of the same output that was killed or ended early; harmless where there is none")
+        ("retry-failed", "as --resume; of an output that is complete, the galaxies that failed are observed again")
         ("overwrite", "observe again what is complete, and throw away what an earlier run finished")
         ("strict", "the first galaxy that cannot be read or observed ends the run")
         ("max-time", po::value<std::string>()->value_name("HH:MM"),
@@ -80,9 +82,12 @@ ExitCode runCommand(const Arguments& args) {
     run.verbosity = int(values.count("verbose"));
     run.progress = !run.quiet;
     run.overwrite = values.count("overwrite") != 0;
-    run.resume = values.count("resume") != 0;
+    run.retryFailed = values.count("retry-failed") != 0;
+    run.resume = run.retryFailed || values.count("resume") != 0;
     run.strict = values.count("strict") != 0;
-    if (run.resume && run.overwrite) throw ConfigError("run: --resume and --overwrite exclude each other");
+    if (run.resume && run.overwrite)
+        throw ConfigError(
+            fmt::format("run: --{} and --overwrite exclude each other", run.retryFailed ? "retry-failed" : "resume"));
     if (values.count("max-time")) run.maxSeconds = parseDuration(values["max-time"].as<std::string>());
     if (values.count("shard")) {
         const ShardChoice choice = parseShard(values["shard"].as<std::string>());

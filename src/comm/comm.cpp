@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include "tessera/core/error.hpp"
 
@@ -61,6 +63,8 @@ private:
 struct Comm::Handle {
     explicit Handle(MPI_Comm c, bool own) : comm(c), owned(own) {}
     ~Handle() {
+        kept.clear();
+        ranges.clear();
         int done = 0;
         MPI_Finalized(&done);
         if (owned && !done) MPI_Comm_free(&comm);
@@ -69,6 +73,8 @@ struct Comm::Handle {
     Handle& operator=(const Handle&) = delete;
     mutable MPI_Comm comm;
     bool owned;
+    mutable std::map<std::pair<int, int>, std::shared_ptr<const Handle>> ranges;  // go in the same order on all ranks
+    mutable std::map<std::type_index, std::shared_ptr<void>> kept;
 };
 
 Comm Comm::self() {
@@ -85,6 +91,8 @@ Comm Comm::world() {
 Comm Comm::range(int first, int last) const {
     expects(first >= 0 && first <= rank_ && rank_ <= last && last < size_, "a rank of the range it asks for");
     if (!handle_ || first == last) return self();
+    std::shared_ptr<const Handle>& known = handle_->ranges[{first, last}];
+    if (known) return {known, rank_ - first, last - first + 1};
     MPI_Group all, some;
     check(MPI_Comm_group(handle_->comm, &all), "MPI_Comm_group");
     int triplet[1][3] = {{first, last, 1}};
@@ -93,11 +101,20 @@ Comm Comm::range(int first, int last) const {
     check(MPI_Comm_create_group(handle_->comm, some, first, &made), "MPI_Comm_create_group");
     MPI_Group_free(&some);
     MPI_Group_free(&all);
-    return {std::make_shared<const Handle>(made, true), rank_ - first, last - first + 1};
+    known = std::make_shared<const Handle>(made, true);
+    return {known, rank_ - first, last - first + 1};
+}
+
+std::shared_ptr<void>& Comm::slot(std::type_index type) const {
+    expects(handle_ != nullptr, "more than one rank");
+    return handle_->kept[type];
 }
 
 std::uint64_t Comm::bytesMoved() noexcept {
     return moved;
+}
+void Comm::countMoved(std::uint64_t bytes) noexcept {
+    moved += bytes;
 }
 
 void Comm::barrier() const {
@@ -183,6 +200,27 @@ void Comm::broadcastBytes(void* values, std::size_t bytes, int root) const {
               "MPI_Bcast");
 }
 
+void Comm::transfer(std::span<const Message> send, std::span<const Message> receive) const {
+    expects(handle_ != nullptr, "more than one rank");
+    constexpr std::size_t most = std::size_t(1) << 30;  // counts are ints
+    std::vector<MPI_Request> requests;
+    const auto pieces = [&](const Message& m, auto&& start) {
+        for (std::size_t at = 0; at < m.bytes; at += most)
+            start(static_cast<std::byte*>(m.data) + at, int(std::min(most, m.bytes - at)), &requests.emplace_back());
+    };
+    for (const Message& m : receive)
+        pieces(m, [&](std::byte* to, int bytes, MPI_Request* request) {
+            check(MPI_Irecv(to, bytes, MPI_BYTE, m.rank, 0, handle_->comm, request), "MPI_Irecv");
+        });
+    for (const Message& m : send) {
+        if (m.rank != rank_) countMoved(m.bytes);
+        pieces(m, [&](std::byte* from, int bytes, MPI_Request* request) {
+            check(MPI_Isend(from, bytes, MPI_BYTE, m.rank, 0, handle_->comm, request), "MPI_Isend");
+        });
+    }
+    check(MPI_Waitall(int(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
+}
+
 std::vector<std::string> Comm::gather(const std::string& text) const {
     if (!handle_) return {text};
     const int mine = narrow<int>(text.size());
@@ -201,6 +239,20 @@ std::vector<std::string> Comm::gather(const std::string& text) const {
     if (rank_ == 0)
         for (int r = 0; r < size_; ++r) texts.push_back(all.substr(std::size_t(offsets[r]), std::size_t(lengths[r])));
     return texts;
+}
+
+std::string Comm::broadcast(std::string text) const {
+    std::uint64_t length = text.size();
+    broadcast(&length, 1);
+    text.resize(length);
+    broadcast(text.data(), text.size());
+    return text;
+}
+
+MpiHandle Comm::handle() const noexcept {
+    static const MPI_Info none = MPI_INFO_NULL;
+    if (!handle_) return {};
+    return {&handle_->comm, &none, rank_, size_};
 }
 
 void Comm::abort(int code) const noexcept {
@@ -227,10 +279,13 @@ void startAlone() {
 }  // namespace
 
 namespace {
-int rankOnNode = 0;
+int rankOnNode = 0, ranksOnNode = 1;
 }
 int nodeRank() noexcept {
     return rankOnNode;
+}
+int nodeSize() noexcept {
+    return ranksOnNode;
 }
 
 MpiSession::MpiSession(int& argc, char**& argv) {
@@ -240,6 +295,7 @@ MpiSession::MpiSession(int& argc, char**& argv) {
     MPI_Comm node = MPI_COMM_NULL;
     check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
     check(MPI_Comm_rank(node, &rankOnNode), "MPI_Comm_rank");
+    check(MPI_Comm_size(node, &ranksOnNode), "MPI_Comm_size");
     check(MPI_Comm_free(&node), "MPI_Comm_free");
 }
 

@@ -122,7 +122,8 @@ void checkNoise(const NoiseConfig& n, const Config& config, const json& given) {
     checkUnused("noise", &n, given, "area, throughput, sky, read_noise and exposures belong to noise.exposure_time");
 }
 
-void checkGalaxies(const GalaxiesConfig& g) {
+void checkGalaxies(const GalaxiesConfig& g, const json& keys) {
+    checkUnused("galaxies", &g, keys, "depth belongs to galaxies.particles \"field\"");
     std::string given;
     for (const auto& [key, there] :
          {std::pair{"subhalos", !g.subhalos.empty()}, {"file", !g.file.empty()}, {"rows", !g.rows.empty()}}) {
@@ -173,6 +174,16 @@ void checkBackend(Backend backend) {
         backend == Backend::cuda ? "cuda" : "simt", simt ? ", \"simt\"" : "", cuda ? ", \"cuda\"" : ""));
 }
 
+void checkExchange(const ResourcesConfig& r) {
+#if defined(TESSERA_HAS_CUDA) && !defined(TESSERA_CUDA_HAS_NCCL)
+    if (r.exchange == ExchangeWay::nccl && (r.backend == Backend::cuda || r.backend == Backend::automatic))
+        throw NotCompiled(
+            "resources.exchange: \"nccl\" is not in this build (compiled without it); allowed: \"auto\", \"mpi\"");
+#else
+    (void)r;
+#endif
+}
+
 }  // namespace
 
 void checkTogether(const Config& config, const json& given) {
@@ -185,12 +196,13 @@ void checkTogether(const Config& config, const json& given) {
     if (config.psf) checkPsf(*config.psf, config.telescope, section("psf"));
     if (config.lsf) checkLsf(*config.lsf, config.telescope);
     if (config.noise) checkNoise(*config.noise, config, section("noise"));
-    checkGalaxies(config.galaxies);
+    checkGalaxies(config.galaxies, section("galaxies"));
     checkProjection(config, section("projection"));
     if (config.galaxies.centre && config.galaxies.subhalos.size() > 1)
         throw ConfigError(fmt::format("galaxies.centre: one centre for {} subhalos; allowed: with one galaxy",
                                       config.galaxies.subhalos.size()));
     checkBackend(config.resources.backend);
+    checkExchange(config.resources);
     if (config.compat == Compat::rubix) checkCompat(config);
 }
 

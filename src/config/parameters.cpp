@@ -33,9 +33,13 @@ const std::vector<std::pair<CubeUnit, std::string>> unitNames{{CubeUnit::flux, "
                                                               {CubeUnit::luminosity, "luminosity"}};
 const std::vector<std::pair<OutputLayout, std::string>> layoutNames{
     {OutputLayout::single, "single"}, {OutputLayout::parts, "parts"}, {OutputLayout::galaxies, "galaxies"}};
+const std::vector<std::pair<Assembly, std::string>> assemblyNames{
+    {Assembly::automatic, "auto"}, {Assembly::copy, "copy"}, {Assembly::collective, "collective"}};
 const std::vector<std::pair<Compat, std::string>> compatNames{{Compat::none, "none"}, {Compat::rubix, "rubix"}};
 const std::vector<std::pair<Backend, std::string>> backendNames{
     {Backend::automatic, "auto"}, {Backend::cpu, "cpu"}, {Backend::simt, "simt"}, {Backend::cuda, "cuda"}};
+const std::vector<std::pair<ExchangeWay, std::string>> exchangeNames{
+    {ExchangeWay::automatic, "auto"}, {ExchangeWay::nccl, "nccl"}, {ExchangeWay::mpi, "mpi"}};
 
 Section snapshotSection() {
     using S = SnapshotConfig;
@@ -78,13 +82,17 @@ Section galaxiesSection() {
                  "[min, max] of the stars' half-mass radius (SubhaloHalfmassRadType[4]); null: no bound"),
         boolean("centrals", &S::centrals, "only the central subhalo of each FoF group (GroupFirstSub)"),
         words(
-            "particles", &S::particles, {"subhalo", "group"},
-            "which stars are observed: those of the subhalo, or all of its FoF group, satellites and intra-halo light "
-            "included"),
+            "particles", &S::particles, {"subhalo", "group", "field"},
+            "which stars are observed: those of the subhalo; or all of its FoF group, satellites and intra-halo light "
+            "included; or all of the snapshot that lie in the field of view and in depth"),
+        number("depth", &S::depth, {0, 1e9, true}, "kpc",
+               "of particles field: the stars within half of it before and behind the galaxy's centre, physical"),
         optionalVector(
             "centre", &S::centre, "the file's own length unit",
             "centre of the galaxy; not given: the catalogue's position, else the densest point of the stars"),
     };
+    for (Parameter& p : s.parameters)
+        if (p.key == "depth") appliesWhen<S>(p, [](const S& g) { return g.particles == "field"; });
     return s;
 }
 
@@ -309,6 +317,11 @@ Section outputSection() {
             "layout", &S::layout, layoutNames,
             "single: one file; parts: links to the cubes in <path>.parts/, which every rank wrote by itself; galaxies: "
             "the same with a file a galaxy, <path>.parts/<subhalo>.hdf5"),
+        choice("assembly", &S::assembly, assemblyNames,
+               "of layout single, after a run of several ranks: rank 0 copies the ranks' parts into one file (copy), "
+               "or all "
+               "ranks write it together (collective; needs parallel HDF5); auto: copy, or collective where that is "
+               "quicker"),
         number("checkpoint", &S::checkpoint, {0, 1e6}, "s",
                "what was finished so long ago survives if the run is killed (--resume); 0: every galaxy at once"),
     };
@@ -322,6 +335,12 @@ Section resourcesSection() {
         choice("backend", &S::backend, backendNames,
                "on a GPU (cuda), with its kernels on the CPU to check them (simt, slow), or cpu; auto takes a GPU "
                "where the build has CUDA and one is found"),
+        choice("exchange", &S::exchange, exchangeNames,
+               "how the GPUs of ranks that share a galaxy exchange stars and spectra: directly (nccl, one GPU a rank) "
+               "or through the hosts' memory (mpi); auto: nccl where the build has it and no two of the ranks have the "
+               "same GPU"),
+        number("exchange_timeout", &S::exchangeTimeout, {0.001, 1e6}, "s",
+               "with nccl: the run ends with an error where another rank does not answer for so long"),
         integer("threads", &S::threads, {0, 4096}, "", "per rank; 0: all that OpenMP offers"),
         integer("memory_per_rank", &S::memoryPerRank, {0, 1e18}, "byte",
                 "0: half of the node's memory, shared by its ranks"),

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 #include <map>
-#include <utility>
+#include <optional>
 
 #include "io/cube_tables.hpp"
 #include "io/temporary_file.hpp"
@@ -21,9 +21,10 @@ std::string seenFrom(const fs::path& directory, const std::string& source) {
     return at.lexically_relative(fs::canonical(directory)).generic_string();
 }
 
-// The galaxies with a cube, by their sources, in the order of the rows: each source is opened once.
-std::vector<std::pair<std::string, std::vector<std::int64_t>>> bySource(const std::vector<SourcedRow>& rows) {
-    std::vector<std::pair<std::string, std::vector<std::int64_t>>> found;
+}  // namespace
+
+std::vector<GalaxiesOfSource> galaxiesBySource(const std::vector<SourcedRow>& rows) {
+    std::vector<GalaxiesOfSource> found;
     std::map<std::string, std::size_t> places;
     std::map<std::int64_t, std::string> sources;
     for (const SourcedRow& row : rows) {
@@ -34,13 +35,36 @@ std::vector<std::pair<std::string, std::vector<std::int64_t>>> bySource(const st
             throw Error("galaxy " + std::to_string(id) + " is in " + row.source + " and in " + known->second);
         if (!isNew) continue;
         const std::size_t place = places.emplace(row.source, found.size()).first->second;
-        if (place == found.size()) found.emplace_back(row.source, std::vector<std::int64_t>());
-        found[place].second.push_back(id);
+        if (place == found.size()) found.push_back({row.source, {}});  // each source is opened once
+        found[place].ids.push_back(id);
     }
     return found;
 }
 
-}  // namespace
+void beginCubeFile(const std::string& path, const CubeFileHeader& header, const std::vector<SourcedRow>& rows) {
+    h5::File file = h5::File::create(path);
+    const h5::Group root = file.root();
+    writeCubeHeader(root, header);
+    root.createGroup("galaxies");
+    std::vector<GalaxyReport> catalogue;
+    for (const SourcedRow& row : rows) catalogue.push_back(row.report);
+    writeCatalogue(root, catalogue);
+    file.close();
+}
+
+void addGalaxiesTogether(const std::string& path, const std::vector<GalaxiesOfSource>& sources, const MpiHandle& mpi) {
+    h5::File file = h5::File::openTogether(path, mpi);
+    const h5::Group galaxies = file.root().group("galaxies");
+    h5::Writer writer{std::size_t(mpi.rank), std::size_t(mpi.size)};
+    for (const auto& [source, ids] : sources) {
+        const h5::File from = h5::File::openRead(source);
+        for (const std::int64_t id : ids) {
+            const std::string name = std::to_string(id);
+            galaxies.copyTogether(name, from.root().group("galaxies/" + name), writer);
+        }
+    }
+    file.close();
+}
 
 std::size_t assembleCubeFile(const std::string& output, const CubeFileHeader& header,
                              const std::vector<SourcedRow>& rows, MergeBy by, bool synced) {
@@ -51,7 +75,7 @@ std::size_t assembleCubeFile(const std::string& output, const CubeFileHeader& he
         const h5::Group root = file.root();
         writeCubeHeader(root, header);
         const h5::Group group = root.createGroup("galaxies");
-        for (const auto& [source, ids] : bySource(rows)) {
+        for (const auto& [source, ids] : galaxiesBySource(rows)) {
             std::optional<h5::File> from;
             if (by == MergeBy::copies) from.emplace(h5::File::openRead(source));
             const std::string seen = by == MergeBy::links ? seenFrom(directoryOf(temporary.finalName()), source) : "";

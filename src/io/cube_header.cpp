@@ -30,7 +30,7 @@ json ofCubes(const std::string& text) {
     if (const auto galaxies = config.find("galaxies"); galaxies != config.end() && galaxies->is_object())
         galaxies->erase("rows");
     if (const auto output = config.find("output"); output != config.end() && output->is_object()) {
-        for (const char* key : {"path", "compression", "layout", "checkpoint"}) output->erase(key);
+        for (const char* key : {"path", "compression", "layout", "assembly", "checkpoint"}) output->erase(key);
     }
     return config;
 }

@@ -65,12 +65,12 @@ std::string partsPath(const std::string& output) {
     return followLinks(output) + ".parts";
 }
 
-FoundParts findParts(const std::string& output) {
+FoundParts findParts(const std::string& output, bool linkedToo) {
     FoundParts found;
     const std::string directory = partsPath(output);
     const std::vector<std::string> names = namesIn(directory);
     if (std::none_of(names.begin(), names.end(), isPart)) return found;
-    const std::set<std::string> linked = linkedFrom(output);
+    const std::set<std::string> linked = linkedToo ? std::set<std::string>() : linkedFrom(output);
     for (const std::string& name : names) {
         if (!isPart(name) || linked.contains(name)) continue;
         try {
@@ -82,6 +82,25 @@ FoundParts findParts(const std::string& output) {
         }
     }
     return found;
+}
+
+void takeApart(const std::string& output) {
+    if (!linkedFrom(output).empty()) return;
+    const fs::path file = followLinks(output), directory = partsPath(output);
+    fs::create_directory(directory);
+    for (int n = 0;; ++n) {
+        const fs::path name = directory / ("0." + std::to_string(n) + ".hdf5");
+        std::error_code code;
+        if (fs::equivalent(file, name, code)) return;  // of a run that was killed
+        if (fs::exists(name)) continue;
+        fs::create_hard_link(file, name, code);
+        if (!code) return;
+        TemporaryFile copy(name.string());
+        fs::copy_file(file, copy.name(), code);
+        if (code) throw Error(file.string() + ": cannot copy to " + name.string() + " (" + code.message() + ")");
+        copy.commit(true);
+        return;
+    }
 }
 
 void removeParts(const std::string& output, const std::vector<std::string>& except) {
@@ -104,38 +123,47 @@ void removeTemporaryFiles(const std::string& output, const std::vector<std::stri
         if (const auto of = temporaryOf(name); of && finals.contains(*of)) removeFile(fs::path(beside) / name);
 }
 
+std::vector<SourcedRow> sourcedRows(const std::string& output, const std::vector<RowOfPart>& rows) {
+    const std::string directory = partsPath(output);
+    std::vector<SourcedRow> sourced;
+    for (const RowOfPart& row : rows) sourced.push_back({row.report, directory + "/" + row.part});
+    return sourced;
+}
+
+bool renameOnlyPart(const std::string& output, const std::vector<RowOfPart>& rows) {
+    std::set<std::string> all;
+    for (const RowOfPart& row : rows) all.insert(row.part);
+    if (all.size() != 1) return false;
+    const std::string only = partsPath(output) + "/" + *all.begin(), final = followLinks(output);
+    {
+        const h5::File file = h5::File::openRead(only);
+        const std::vector<GalaxyReport> there = readCatalogue(file.root());
+        if (!std::equal(there.begin(), there.end(), rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+                return a.subhalo == b.report.subhalo && a.view == b.report.view;
+            }))
+            return false;
+    }
+    checkReplaceable(final);
+    std::error_code code;
+    fs::rename(only, final, code);
+    if (code) throw Error("cannot rename '" + only + "' to '" + final + "': " + code.message());
+    removeParts(output);
+    return true;
+}
+
 void assembleParts(const std::string& output, const CubeFileHeader& header, const std::vector<RowOfPart>& rows,
                    OutputLayout layout) {
-    const std::string directory = partsPath(output), final = followLinks(output);
-    std::vector<SourcedRow> sourced;
-    std::set<std::string> withCubes, all;
-    for (const RowOfPart& row : rows) {
-        sourced.push_back({row.report, directory + "/" + row.part});
-        all.insert(row.part);
-        if (row.report.status == "ok") withCubes.insert(row.part);
-    }
-    if (layout != OutputLayout::single) {
-        assembleCubeFile(output, header, sourced, MergeBy::links, true);
-        removeParts(output, {withCubes.begin(), withCubes.end()});
+    if (layout == OutputLayout::single) {
+        if (renameOnlyPart(output, rows)) return;
+        assembleCubeFile(output, header, sourcedRows(output, rows), MergeBy::copies, true);
+        removeParts(output);
         return;
     }
-    const auto holdsJustThese = [&](const std::string& part) {
-        const h5::File file = h5::File::openRead(directory + "/" + part);
-        const std::vector<GalaxyReport> there = readCatalogue(file.root());
-        return std::equal(there.begin(), there.end(), rows.begin(), rows.end(), [](const auto& a, const auto& b) {
-            return a.subhalo == b.report.subhalo && a.view == b.report.view;
-        });
-    };
-    if (all.size() == 1 && holdsJustThese(*all.begin())) {
-        checkReplaceable(final);
-        std::error_code code;
-        fs::rename(fs::path(directory) / *all.begin(), final, code);
-        if (code)
-            throw Error("cannot rename '" + directory + "/" + *all.begin() + "' to '" + final + "': " + code.message());
-    } else {
-        assembleCubeFile(output, header, sourced, MergeBy::copies, true);
-    }
-    removeParts(output);
+    std::set<std::string> withCubes;
+    for (const RowOfPart& row : rows)
+        if (row.report.status == "ok") withCubes.insert(row.part);
+    assembleCubeFile(output, header, sourcedRows(output, rows), MergeBy::links, true);
+    removeParts(output, {withCubes.begin(), withCubes.end()});
 }
 
 }  // namespace tessera

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
+#include "simd/kernels.hpp"
 #include "tessera/physics/cosmology.hpp"
 
 namespace tessera {
@@ -30,6 +32,11 @@ public:
         const double t =
             r * r * ((1 + 2 * s) * time_[i] + s * slope_[i]) + s * s * ((1 + 2 * r) * time_[i + 1] - r * slope_[i + 1]);
         return std::max(0.0, time_.back() - t);
+    }
+
+    // The same for many at once, each bit as above; formation at or before the big bang counts as at it.
+    void ages(const double* aFormation, std::size_t n, float* out) const {
+        simd::kernels().ages({time_.data(), slope_.data(), intervals, end_, step_}, aFormation, n, out);
     }
 
 private:

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -43,6 +44,11 @@ std::string reason() {
         text = text.substr(from, text.find('\'', from) - from);
     }
     return text;
+}
+
+int& filesTogether() {
+    static int files = 0;
+    return files;
 }
 
 void fail(const std::string& where, const std::string& what, SourceLocation at) {
@@ -104,7 +110,10 @@ std::string nameOf(hid_t object) {
     return name;
 }
 
+// Whether it is to be flushed before it is closed, so that a full disk is noticed in time. A flush of a file that is open
+// together would be a call of all processes.
 bool writable(hid_t object) {
+    if (detail::filesTogether() > 0) return false;
     const hid_t file = H5Iget_file_id(object);
     if (file < 0) return false;
     unsigned intent = 0;
@@ -139,6 +148,7 @@ void abandon(hid_t object) {
 
 void Id::close() noexcept {
     if (id_ < 0) return;
+    if (detail::filesTogether() > 0 && std::uncaught_exceptions() > 0) return;  // see File::openTogether()
     const hid_t id = id_;
     id_ = H5I_INVALID_HID;
     if (H5Iis_valid(id) <= 0) return;  // closed with its file
@@ -276,6 +286,12 @@ void File::flush() {
 
 void File::close() {
     if (!id_) return;
+    if (together_) {
+        flush();  // every process's own writes: one could not sync those of another machine
+        check(H5Fclose(id_.release()), path_, "cannot complete the file");
+        --detail::filesTogether();
+        return;
+    }
     const std::string name = nameOf(id_.get());
     if (writable(id_.get()) && H5Fflush(id_.get(), H5F_SCOPE_GLOBAL) < 0) abandon(id_.get());
     const herr_t result = H5Fclose(id_.get());

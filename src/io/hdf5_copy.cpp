@@ -12,8 +12,9 @@ namespace {
 
 constexpr const char* cannot = "cannot copy";
 
-// Of any type, text of variable length too.
-void copyAttributes(hid_t from, hid_t to, const std::string& at) {
+}  // namespace
+
+void detail::copyAttributes(hid_t from, hid_t to, const std::string& at) {
     H5O_info_t info;
     check(H5Oget_info(from, &info), at, cannot);
     for (hsize_t i = 0; i < info.num_attrs; ++i) {
@@ -35,6 +36,8 @@ void copyAttributes(hid_t from, hid_t to, const std::string& at) {
         if (written < 0) throw Error(at + " attribute " + name.c_str() + ": cannot write (" + why + ")");
     }
 }
+
+namespace {
 
 // The chunks as they are stored, without undoing their filters.
 void copyChunks(hid_t from, hid_t to, hid_t layout, const std::vector<hsize_t>& shape, const std::string& at) {
@@ -64,7 +67,7 @@ void copyDataset(hid_t from, hid_t parent, const char* name, const std::string& 
     const Id layout(check(H5Dget_create_plist(from), at, cannot));
     const Id to(
         check(H5Dcreate2(parent, name, type.get(), space.get(), H5P_DEFAULT, layout.get(), H5P_DEFAULT), at, cannot));
-    copyAttributes(from, to.get(), at);
+    detail::copyAttributes(from, to.get(), at);
     const auto n = std::size_t(check(H5Sget_simple_extent_npoints(space.get()), at, cannot));
     if (n == 0) return;
     if (H5Pget_layout(layout.get()) == H5D_CHUNKED) {
@@ -103,7 +106,7 @@ void copyDataset(hid_t from, hid_t parent, const char* name, const std::string& 
 
 void Group::copy(const std::string& name, const Group& from) const {
     const Group to = createGroup(name);
-    copyAttributes(from.id_.get(), to.id_.get(), to.where_);
+    detail::copyAttributes(from.id_.get(), to.id_.get(), to.where_);
     for (const std::string& part : from.names()) {
         const std::string at = to.where_ + "/" + part;
         const Id item(check(H5Oopen(from.id_.get(), part.c_str(), H5P_DEFAULT), at, cannot));

@@ -1,4 +1,10 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <limits>
+#include <utility>
 
 #include "io/hdf5_detail.hpp"
 
@@ -137,6 +143,43 @@ void Dataset::writeRows(hsize_t first, hsize_t count, const T* in) const {
 }
 
 template <class T>
+bool Dataset::isPlain() const {
+    const Id type(check(H5Dget_type(id_.get()), where_, "cannot read the type"));
+    const Id list(check(H5Dget_create_plist(id_.get()), where_, "cannot read the layout"));
+    if (shape_.empty() || H5Tequal(type.get(), nativeType<T>()) <= 0) return false;
+    if (H5Pget_layout(list.get()) != H5D_CONTIGUOUS || H5Pget_external_count(list.get()) != 0) return false;
+    const haddr_t place = H5Dget_offset(id_.get());
+    const Id file(H5Iget_file_id(id_.get())), access(file ? H5Fget_access_plist(file.get()) : -1);
+    unsigned intent = 0;
+    void* handle = nullptr;
+    const bool simple = access && H5Pget_driver(access.get()) == H5FD_SEC2 && H5Fget_intent(file.get(), &intent) >= 0 &&
+                        intent == H5F_ACC_RDONLY && H5Fget_vfd_handle(file.get(), H5P_DEFAULT, &handle) >= 0;
+    H5Eclear2(H5E_DEFAULT);
+    if (!simple || handle == nullptr || !std::in_range<std::int64_t>(place)) return false;  // never written: no place
+    place_ = std::int64_t(place);
+    descriptor_ = *static_cast<int*>(handle);
+    return true;
+}
+
+template <class T>
+void Dataset::readPlain(hsize_t first, hsize_t count, T* out) const {
+    expects(place_ >= 0 && first <= rows() && count <= rows() - first, "rows of plain values");
+    hsize_t width = sizeof(T);
+    for (std::size_t k = 1; k < shape_.size(); ++k) width *= shape_[k];
+    auto* to = reinterpret_cast<char*>(out);
+    auto from = off_t(hsize_t(place_) + first * width);
+    for (hsize_t left = count * width; left > 0;) {
+        const ssize_t got = ::pread(descriptor_, to, std::min<hsize_t>(left, hsize_t(1) << 30), from);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0)
+            throw Error(where_ + ": cannot read (" + (got < 0 ? std::strerror(errno) : "the file ends before") + ")");
+        to += got;
+        from += got;
+        left -= hsize_t(got);
+    }
+}
+
+template <class T>
 std::vector<T> Dataset::readAll() const {
     checkNumeric();
     checkPlausible();
@@ -174,6 +217,8 @@ void Dataset::setAttribute(const std::string& name, const T& value) const {
 
 #define TESSERA_INSTANTIATE(T)                                                                               \
     template void Dataset::readRows<T>(hsize_t, hsize_t, T*) const;                                          \
+    template bool Dataset::isPlain<T>() const;                                                               \
+    template void Dataset::readPlain<T>(hsize_t, hsize_t, T*) const;                                         \
     template std::vector<T> Dataset::readAll<T>() const;                                                     \
     template void Dataset::writeRows<T>(hsize_t, hsize_t, const T*) const;                                   \
     template void Dataset::writeAll<T>(const T*) const;                                                      \

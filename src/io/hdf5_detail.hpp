@@ -30,6 +30,11 @@ R check(R result, const std::string& where, const char* what, SourceLocation at 
     return result;
 }
 
+// Files that are open together with other processes.
+int& filesTogether();
+
+void copyAttributes(hid_t from, hid_t to, const std::string& at);  // of any type
+
 // "integers", "text", ... of a stored type.
 const char* className(H5T_class_t);
 bool numeric(H5T_class_t);

@@ -6,16 +6,19 @@
 
 namespace tessera {
 
+bool hdf5IsParallel() noexcept {
+#ifdef H5_HAVE_PARALLEL
+    return true;
+#else
+    return false;
+#endif
+}
+
 std::string hdf5LibraryVersion() {
     unsigned major = 0, minor = 0, release = 0;
     if (H5get_libversion(&major, &minor, &release) < 0) throw Error("H5get_libversion failed");
     std::string text = std::to_string(major) + '.' + std::to_string(minor) + '.' + std::to_string(release);
-#ifdef H5_HAVE_PARALLEL
-    text += ", parallel";
-#else
-    text += ", serial";
-#endif
-    return text;
+    return text + (hdf5IsParallel() ? ", parallel" : ", serial");
 }
 
 // H5dont_atexit: not at the end of the process. Without MPI initialised, H5open ties no shutdown to MPI_Finalize.

@@ -31,6 +31,14 @@ ParticleRange Snapshot::groupStars(const Subhalo&) const {
     throw Error(info().path + ": has no groups");
 }
 
+Stars Snapshot::readStars(std::span<const ParticleRange>) const {
+    throw Error(info().path + ": holds the stars of one galaxy, and no others near it");
+}
+
+Buffer<Vec3d> Snapshot::readStarPositions(ParticleRange) const {
+    throw Error(info().path + ": holds the stars of one galaxy, and no others near it");
+}
+
 std::unique_ptr<Snapshot> Snapshot::open(const std::string& path, const std::string& format, int number) {
     const std::string chosen = format == "auto" ? detect(path) : format;
     if (chosen == "tng") return snapshots::openTng(path, number);

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <type_traits>
 #include <utility>
 
+#include "simd/kernels.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera::snapshots {
@@ -33,13 +35,12 @@ template <class T>
 void Column::convert(std::uint64_t first, std::uint64_t count, std::size_t width, T* out) const {
     const std::size_t n = count * width;
     const double low = limits_.low, high = limits_.high, factor = factor_;
-    int bad = 0;  // without a branch, so that the loop is vectorised
-    for (std::size_t i = 0; i < n; ++i) {
-        const double v = double(out[i]) * factor;
-        bad |= int(!(v >= low)) | int(!(v <= high));
-        out[i] = T(v);
+    const auto& simd = simd::kernels();
+    if constexpr (std::is_same_v<T, float>) {
+        if (simd.scaleFloats(out, n, factor, low, high)) return;
+    } else {
+        if (simd.scaleDoubles(out, n, factor, low, high)) return;
     }
-    if (bad == 0) return;
     for (std::size_t i = 0; i < n; ++i) {
         const double v = double(out[i]);
         if (v >= low && v <= high) continue;
@@ -55,11 +56,13 @@ void Column::convert(std::uint64_t first, std::uint64_t count, std::size_t width
 
 template <class T>
 void Column::fetch(std::uint64_t first, std::uint64_t count, T* out) const {
-    data_.readRows(first, count, out);
+    plain_ = data_.isPlain<T>();
+    if (!plain_) data_.readRows(first, count, out);
 }
 
 template <class T>
 void Column::convert(std::uint64_t first, std::uint64_t count, T* out) const {
+    if (plain_) data_.readPlain(first, count, out);
     convert(first, count, width_, out);
 }
 

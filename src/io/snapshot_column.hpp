@@ -32,12 +32,18 @@ public:
     void read(std::uint64_t first, std::uint64_t count, T* out) const;
     template <class T>
     void readComponent(std::size_t k, std::uint64_t first, std::uint64_t count, T* out) const;
-    // The two halves of read(): fetch() takes the values as they are stored and calls HDF5; convert() makes physical
-    // units of them and checks, for any part of the rows, `out` being where that part is, and in any thread.
+    // The two halves of read(). fetch(), in the one thread that calls HDF5, takes the values as they are stored; or nothing
+    // where they lie in the file as T has them. convert(), for any part of the rows, `out` being where that part is, and in
+    // any thread, reads them in that case, makes physical units of them and checks.
     template <class T>
     void fetch(std::uint64_t first, std::uint64_t count, T* out) const;
     template <class T>
     void convert(std::uint64_t first, std::uint64_t count, T* out) const;
+    // Whether values are stored as T.
+    template <class T>
+    bool holds() const {
+        return data_.isPlain<T>();
+    }
 
 private:
     template <class T>
@@ -47,6 +53,7 @@ private:
     std::size_t width_;
     Limits limits_;
     double factor_ = 1;
+    mutable bool plain_ = false;  // what fetch() has left to convert()
 };
 
 // Particles of a type: rows of the dataset all others of its group must agree with.

@@ -126,6 +126,7 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
     Stars s(n);
     std::optional<std::string> mass, smoothing;
     std::vector<double> birth(std::min(n, blockRows));
+    std::vector<float> stored;  // of them, where the file has floats
     std::vector<std::uint32_t> keep;
     std::uint64_t kept = 0, passed = 0;
     if (n == 0) return s;
@@ -149,7 +150,18 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
 
         for (std::uint64_t done = 0; done < p.count;) {
             const std::uint64_t rows = std::min(blockRows, p.count - done), row = p.first + done;
-            births.read(row, rows, birth.data());
+            using Row = std::uint64_t;
+            if (births.holds<float>()) {
+                stored.resize(birth.size());
+                births.fetch(row, rows, stored.data());
+                inSlices(rows, {[&](Row i, Row part) {
+                             births.convert(row + i, part, &stored[i]);
+                             std::copy_n(&stored[i], part, &birth[i]);
+                         }});
+            } else {
+                births.fetch(row, rows, birth.data());
+                inSlices(rows, {[&](Row i, Row part) { births.convert(row + i, part, &birth[i]); }});
+            }
             keep.clear();
             for (std::uint32_t i = 0; i < rows; ++i) {
                 if (birth[i] > 0)
@@ -162,7 +174,6 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
             masses.fetch(row, rows, &s.mass[kept]);
             metals.fetch(row, rows, &s.metallicity[kept]);
             if (lengths) lengths->fetch(row, rows, &s.smoothing[kept]);
-            using Row = std::uint64_t;
             inSlices(rows, {
                                [&](Row i, Row part) { positions.convert(row + i, part, &s.position[kept + i].x); },
                                [&](Row i, Row part) { velocities.convert(row + i, part, &s.velocity[kept + i].x); },
@@ -172,8 +183,7 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
                                    if (lengths) lengths->convert(row + i, part, &s.smoothing[kept + i]);
                                },
                                [&](Row i, Row part) {  // wind, left out below, is formed at no time
-                                   for (Row k = i; k < i + part; ++k)
-                                       s.age[kept + k] = float(age.age(std::max(birth[k], 0.0)));
+                                   age.ages(&birth[i], part, &s.age[kept + i]);
                                },
                            });
             if (keep.size() != rows) {
@@ -196,6 +206,21 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
     s.metallicity.shrink(kept);
     s.smoothing.shrink(kept);
     return s;
+}
+
+Buffer<Vec3d> ParticleReader::readPositions(const std::vector<Piece>& pieces) const {
+    Buffer<Vec3d> out(total(pieces));
+    std::uint64_t at = 0;
+    for (const Piece& p : pieces) {
+        const auto g = files_.open(p.path).root().group(starGroup);
+        const Column c =
+            Column(g, "Coordinates", 3, p.rows, positionLimits(header_.info)).in(header_.units, Quantity::length);
+        c.fetch(p.first, p.count, &out[at].x);
+        using Row = std::uint64_t;
+        inSlices(p.count, {[&](Row i, Row part) { c.convert(p.first + i, part, &out[at + i].x); }});
+        at += p.count;
+    }
+    return out;
 }
 
 namespace {

@@ -38,6 +38,7 @@ public:
     // Checks that a file's star group has what readStars needs; notes replacements and the bytes of a star.
     void checkStars(const h5::Group&, std::uint64_t rows, SnapshotInfo&) const;
     Stars readStars(const std::vector<Piece>&) const;
+    Buffer<Vec3d> readPositions(const std::vector<Piece>&) const;  // of stars
     Gas readGas(const std::vector<Piece>&) const;
 
 private:

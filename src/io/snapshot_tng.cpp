@@ -98,6 +98,15 @@ public:
     std::vector<bool> centrals() const override { return groups_->centrals(); }
     ParticleRange groupStars(const Subhalo& s) const override { return groups_->starsAround(s.stars); }
     Stars readStars(ParticleRange r) const override { return reader_->readStars(pieces(stars_, r, "stars")); }
+    Stars readStars(std::span<const ParticleRange> ranges) const override {
+        std::vector<Piece> all;
+        for (const ParticleRange& r : ranges)
+            for (Piece& p : pieces(stars_, r, "stars")) all.push_back(std::move(p));
+        return reader_->readStars(all);
+    }
+    Buffer<Vec3d> readStarPositions(ParticleRange r) const override {
+        return reader_->readPositions(pieces(stars_, r, "stars"));
+    }
     Gas readGas(ParticleRange r) const override { return reader_->readGas(pieces(gas_, r, "gas cells")); }
 
 private:

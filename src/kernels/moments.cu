@@ -8,11 +8,9 @@ inline namespace TESSERA_GPU_BACKEND {
 namespace {
 
 constexpr int threads = 128;
-constexpr unsigned starsPerBlock = 4096;
 
 __global__ void __launch_bounds__(threads) momentKernel(MomentArgs a) {
-    const std::size_t first = std::size_t(blockIdx.x) * starsPerBlock;
-    const std::size_t end = first + starsPerBlock < a.mass.size() ? first + starsPerBlock : a.mass.size();
+    const std::size_t first = a.begin[blockIdx.x], end = a.begin[blockIdx.x + 1];
     FrameSums sums;
     for (std::size_t i = first + threadIdx.x; i < end; i += threads) {
         const Vec3d x = nearestImage(a.position[i] - a.centre, a.boxSize);
@@ -26,12 +24,8 @@ __global__ void __launch_bounds__(threads) momentKernel(MomentArgs a) {
 
 }  // namespace
 
-unsigned momentBlocks(std::size_t stars) {
-    return blocksFor(stars, starsPerBlock);
-}
-
 void sumMoments(const Stream& s, const MomentArgs& a) {
-    launch(momentBlocks(a.mass.size()), threads, 0, s, momentKernel, a);
+    launch(unsigned(a.partial.size()), threads, 0, s, momentKernel, a);
 }
 
 }  // namespace TESSERA_GPU_BACKEND

@@ -1,7 +1,7 @@
 // Sums over stars behind the systemic velocity and the orientation (stages/frame).
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 
 #include "tessera/core/hd.hpp"
 #include "tessera/gpu/launch.hpp"
@@ -16,11 +16,11 @@ struct MomentArgs {
     View<const float> mass;
     Vec3d centre, meanVelocity;
     double boxSize = 0;
-    double radius = 0;        // [kpc] stars farther out are left out; 0: none is
-    View<FrameSums> partial;  // [momentBlocks(stars)]
+    double radius = 0;              // [kpc] stars farther out are left out; 0: none is
+    View<const std::size_t> begin;  // [blocks + 1] first star of each block (stages/blocks), and the end
+    View<FrameSums> partial;        // [blocks]
 };
 
-unsigned momentBlocks(std::size_t stars);
 // Every block's sums; their total is taken in their order.
 void sumMoments(const Stream&, const MomentArgs&);
 

@@ -1,6 +1,7 @@
 #include "kernels/order.hpp"
 
 #include "kernels/reduce.hpp"
+#include "kernels/search.hpp"
 #include "tessera/physics/project.hpp"
 #include "tessera/physics/ssp.hpp"
 
@@ -19,9 +20,8 @@ __global__ void __launch_bounds__(threads) keyKernel(KeyArgs a) {
     const std::size_t i = thisThread();
     if (i >= a.key.size()) return;
     const std::uint32_t spaxel = a.spaxel[i];
-    const std::uint64_t bin =
-        spaxel == outsideField ? 0 : std::uint64_t(std::uint32_t((a.shift[i] - a.shiftMin) / a.shiftStep));
-    a.key[i] = spaxel == outsideField ? ~std::uint64_t(0) : std::uint64_t(spaxel) << a.binBits | bin;
+    a.key[i] =
+        spaxel == outsideField ? ~std::uint64_t(0) : keyOf(spaxel, a.shift[i], a.shiftMin, a.shiftStep, a.binBits);
     a.order[i] = std::uint32_t(i);
 }
 
@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(threads) markKernel(MarkArgs a) {
     const std::size_t k = thisThread();
     if (k >= a.head.size()) return;
     const bool behind = k + 1 == a.head.size();
-    a.head[k] = !behind && (k % longestRun == 0 || a.key[k] != a.key[k - 1]);
+    a.head[k] = !behind && (k == 0 || (a.before + k) % longestRun == 0 || a.key[k] != a.key[k - 1]);
 }
 
 __global__ void __launch_bounds__(threads) placeKernel(PlaceArgs a) {
@@ -78,20 +78,6 @@ __global__ void __launch_bounds__(threads) describeKernel(DescribeArgs a) {
         second += double(a.star[k].mass) * sq(double(a.star[k].shift) - centre);
     second = warpSum(second);
     if (lane == 0) a.run[r] = {first, end - first, centre, mass > 0 ? second / mass : 0, std::exp(centre)};
-}
-
-// First place of an ascending view whose value is not less.
-template <class T>
-__device__ std::uint32_t lowerBound(const View<const T>& v, T value) {
-    std::size_t low = 0, high = v.size();
-    while (low < high) {
-        const std::size_t middle = (low + high) / 2;
-        if (v[middle] < value)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return std::uint32_t(low);
 }
 
 __global__ void __launch_bounds__(threads) spaxelKernel(SpaxelArgs a) {

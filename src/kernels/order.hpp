@@ -47,7 +47,8 @@ struct StarRun {
 };
 struct MarkArgs {
     View<const std::uint64_t> key;  // sorted
-    View<std::uint32_t> head;       // [stars kept + 1] 1 where a run begins; 0 behind the last star
+    std::uint64_t before = 0;  // stars of other devices that come before these: runs end where they would end there
+    View<std::uint32_t> head;  // [stars kept + 1] 1 where a run begins; 0 behind the last star
 };
 void markRuns(const Stream&, const MarkArgs&);
 struct PlaceArgs {

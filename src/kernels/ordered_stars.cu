@@ -8,8 +8,8 @@
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
 
-OrderedStars orderStars(const Stream& s, const OrderPlan& p, const DeviceStars& stars,
-                        const DeviceBuffer<std::uint32_t>& spaxel, const DeviceBuffer<float>& shift) {
+SortedStars sortStars(const Stream& s, const OrderPlan& p, const DeviceStars& stars,
+                      const DeviceBuffer<std::uint32_t>& spaxel, const DeviceBuffer<float>& shift) {
     const std::size_t n = spaxel.size();
     if (n >= countedElsewhere)
         throw Error("a galaxy of " + std::to_string(n) + " stars on one device: at most 2147483647 are supported");
@@ -21,13 +21,18 @@ OrderedStars orderStars(const Stream& s, const OrderPlan& p, const DeviceStars& 
     // A key of ones stays behind all others: there is no spaxel of that number.
     if (n > 0) sortPairs(s, key, order, binBits + int(std::bit_width(p.spaxels)));
 
-    OrderedStars o;
-    o.star = DeviceBuffer<StarRecord>(p.kept, s);
+    DeviceBuffer<StarRecord> star(p.kept, s);
     makeRecords(s, {order.view(), stars.age.view(), stars.metallicity.view(), stars.mass.view(), shift.view(),
-                    p.logAgeGyr, p.zAxis, p.rubix, o.star.view()});
-    const View<const std::uint64_t> keys = View<const std::uint64_t>(key.view()).part(0, p.kept);
+                    p.logAgeGyr, p.zAxis, p.rubix, star.view()});
+    return {std::move(star), std::move(key), binBits};
+}
+
+OrderedStars describeStars(const Stream& s, const OrderPlan& p, SortedStars&& sorted, std::uint64_t before) {
+    OrderedStars o;
+    o.star = std::move(sorted.star);
+    const View<const std::uint64_t> keys = View<const std::uint64_t>(sorted.key.view()).part(0, p.kept);
     DeviceBuffer<std::uint32_t> head(p.kept + 1, s), place(p.kept + 1, s);
-    markRuns(s, {keys, head.view()});
+    markRuns(s, {keys, before, head.view()});
     exclusiveSum(s, head, place);
     std::uint32_t runs = 0;
     place.download(&runs, p.kept, 1);
@@ -38,13 +43,18 @@ OrderedStars orderStars(const Stream& s, const OrderPlan& p, const DeviceStars& 
     o.spaxelStar = DeviceBuffer<std::uint32_t>(p.spaxels + 1, s);
     placeRuns(s, {head.view(), place.view(), first.view()});
     describeRuns(s, {o.star.view(), first.view(), o.run.view()});
-    findSpaxels(s, {keys, first.view(), binBits, o.spaxelStar.view(), spaxelRun.view()});
+    findSpaxels(s, {keys, first.view(), sorted.binBits, o.spaxelStar.view(), spaxelRun.view()});
     o.firstOfRun.resize(runs + 1);
     o.spaxelRun.resize(p.spaxels + 1);
     first.download(o.firstOfRun.data());
     spaxelRun.download(o.spaxelRun.data());
     s.synchronize();
     return o;
+}
+
+OrderedStars orderStars(const Stream& s, const OrderPlan& p, const DeviceStars& stars,
+                        const DeviceBuffer<std::uint32_t>& spaxel, const DeviceBuffer<float>& shift) {
+    return describeStars(s, p, sortStars(s, p, stars, spaxel, shift));
 }
 
 AccumulatePlan planAccumulate(std::span<const std::uint32_t> spaxelRun, std::span<const std::uint32_t> firstOfRun) {

@@ -30,13 +30,24 @@ struct OrderPlan {
     bool rubix = false;
 };
 
+// By spaxel, by bin of shifts, as read.
+struct SortedStars {
+    DeviceBuffer<StarRecord> star;    // [kept]
+    DeviceBuffer<std::uint64_t> key;  // of these, then of those outside the field
+    int binBits = 0;
+};
+SortedStars sortStars(const Stream&, const OrderPlan&, const DeviceStars&, const DeviceBuffer<std::uint32_t>& spaxel,
+                      const DeviceBuffer<float>& shift);
+
 struct OrderedStars {
     DeviceBuffer<StarRecord> star;  // [kept] by spaxel, by bin of shifts, as read
     DeviceBuffer<StarRun> run;
     DeviceBuffer<std::uint32_t> spaxelStar;            // [spaxels + 1] first star of each
     std::vector<std::uint32_t> spaxelRun, firstOfRun;  // on the host: [spaxels + 1], [runs + 1]
 };
-// Waits for the device.
+// before: stars of other devices that come before these. Waits for the device.
+OrderedStars describeStars(const Stream&, const OrderPlan&, SortedStars&&, std::uint64_t before = 0);
+// Both.
 OrderedStars orderStars(const Stream&, const OrderPlan&, const DeviceStars&, const DeviceBuffer<std::uint32_t>& spaxel,
                         const DeviceBuffer<float>& shift);
 

@@ -109,7 +109,8 @@ void gatherAtPixels(const PixelGatherArgs& g) {
     for (std::size_t i = 0; i < g.count; ++i) {
         const StarRecord& s = g.stars[i];
         const StarWeights at(s);
-        const Vf offset = float(double(s.shift) - g.lowerEdge), half = 0.5F * offset;
+        const double inBin = double(s.shift) - g.lowerEdge;
+        const Vf offset = float(inBin), part = float(inBin * g.inverseStep), half = 0.5F * part;
         const std::size_t row = std::size_t(s.corner) * g.stride;
         Vf sum[4], change[4];
         for (int c = 0; c < 4; ++c) sum[c] = change[c] = 0;
@@ -118,9 +119,9 @@ void gatherAtPixels(const PixelGatherArgs& g) {
 #pragma GCC unroll 4
             for (int c = 0; c < 4; ++c) {
                 const std::size_t from = row + corner[c] + j;
-                const Vf slope = load(g.slope + from), bent = load(g.bent + from);
-                sum[c] += x * (load(g.average + from) + offset * (slope + half * bent));
-                change[c] += x * (slope + offset * bent);
+                const Vf slope = load(g.slope + from), more = load(g.upperSlope + from) - slope;
+                sum[c] += x * (load(g.average + from) + offset * (slope + half * more));
+                change[c] += x * (slope + part * more);
             }
         }
         const float products[4] = {stdx::reduce(sum[0]), stdx::reduce(sum[1]), stdx::reduce(sum[2]),

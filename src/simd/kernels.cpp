@@ -20,6 +20,9 @@ extern const Kernels table{.name = TESSERA_TEXT(TESSERA_SIMD_LEVEL),
                            .filter = filter,
                            .columns = columns,
                            .weigh = weigh,
-                           .addNormals = addNormals};
+                           .addNormals = addNormals,
+                           .scaleFloats = scaleFloats,
+                           .scaleDoubles = scaleDoubles,
+                           .ages = ages};
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

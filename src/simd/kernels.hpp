@@ -41,6 +41,15 @@ struct NodeSumArgs {
     const double* shift;  // [count]
 };
 
+// Ages at a snapshot from scale factors at formation: FormationClock's table (io/formation_clock.hpp). What was formed at no
+// time (<= 0) gets the age of the universe.
+struct AgeArgs {
+    const double* time;  // [intervals + 1]
+    const double* slope;
+    int intervals;
+    double end, step;
+};
+
 // Every template's averages over the pixels [edges[j], edges[j + 1]] under one shift, template by template in lanes.
 struct PixelTemplateArgs {
     const float* flux;  // [knots][lanes]
@@ -116,9 +125,9 @@ struct GatherArgs {
 struct PixelGatherArgs {
     const StarRecord* stars;
     std::size_t count;
-    double lowerEdge;
-    int nAge, ageStep;                    // as in SpectrumArgs
-    const float *average, *slope, *bent;  // [template][stride]
+    double lowerEdge, inverseStep;              // of the bin
+    int nAge, ageStep;                          // as in SpectrumArgs
+    const float *average, *slope, *upperSlope;  // [template][stride]: at the lower edge, and the slope at the upper one
     std::size_t stride;
     std::size_t lanes;       // pixels, a multiple of 16
     const float* cotangent;  // of the pixels
@@ -159,6 +168,10 @@ struct Kernels {
     // flux[j] += sqrt(variance[j]) times the standard normal number of voxel firstVoxel + j
     void (*addNormals)(const NormalsKey&, std::uint64_t firstVoxel, std::size_t count, const float* variance,
                        float* flux);
+    // values[i] *= factor, rounded once; whether all products lie in [low, high] (NaN does not)
+    bool (*scaleFloats)(float* values, std::size_t n, double factor, double low, double high);
+    bool (*scaleDoubles)(double* values, std::size_t n, double factor, double low, double high);
+    void (*ages)(const AgeArgs&, const double* formation, std::size_t n, float* out);
 };
 
 const Kernels& kernels();                     // the best this CPU has; TESSERA_SIMD=baseline|avx2|avx512 overrides

@@ -33,5 +33,8 @@ void columns(const float* taps, std::size_t width, const float* in, std::size_t 
              std::size_t outStride, std::size_t count, std::size_t lanes, bool add);
 void weigh(const float* in, std::size_t rows, std::size_t lanes, const float* weight, float* sums);
 void addNormals(const NormalsKey&, std::uint64_t firstVoxel, std::size_t count, const float* variance, float* flux);
+bool scaleFloats(float* values, std::size_t n, double factor, double low, double high);
+bool scaleDoubles(double* values, std::size_t n, double factor, double low, double high);
+void ages(const AgeArgs&, const double* formation, std::size_t n, float* out);
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

@@ -114,8 +114,11 @@ MapResult mapsOfSums(std::vector<SpaxelSums> sums, std::size_t n, std::span<cons
 }
 
 MapResult maps(Host exec, const BinnedStars& b, const KnotTable& table, Doppler doppler, double redshift,
-               const WavelengthGrid& grid, std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask) {
-    const BandLightTable light = bandLightTable(exec, table, grid, redshift);
+               const WavelengthGrid& grid, std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask,
+               const BandLightTable* known) {
+    BandLightTable made;
+    if (known == nullptr) made = bandLightTable(exec, table, grid, redshift);
+    const BandLightTable& light = known == nullptr ? made : *known;
     const LibraryLimits limits = limitsOf(table);
     const std::size_t side = n + 2 * pad;
     std::vector<SpaxelSums> sums(n * n);

@@ -49,8 +49,7 @@ bool PixelGather::pays(const Gather& gather) const {
     return stars >= fewestStars * double(bins.size());
 }
 
-// All templates on one tile of pixels, template by template, at both edges of a bin: averages at the lower edge, slopes
-// there, and the slopes' mean change inside.
+// All templates on one tile of pixels, template by template: averages at the lower edge of a bin, slopes at both.
 class PixelGather::Tables {
 public:
     explicit Tables(const KnotTable& table) : table_(table), size_(table.lanes * tilePixels), memory_(7 * size_, 0.0F) {
@@ -60,7 +59,7 @@ public:
         }
         average_ = memory_.data() + 4 * size_;
         slope_ = average_ + size_;
-        bent_ = slope_ + size_;
+        upperSlope_ = slope_ + size_;
     }
     void begin() { upper_ = none; }
 
@@ -69,23 +68,25 @@ public:
         const auto at = [&](Edge& e, std::uint32_t k) {
             pixelTemplates(table_, double(table_.shiftMin) + double(k) * step, edges, pixels, e.average, e.slope);
         };
-        if (upper_ == bin)
+        const std::size_t rows = (pixels + 15) / 16 * 16, lanes = table_.lanes;
+        const auto transpose = [&](const float* from, float* to) {
+            simd::kernels().transpose(from, lanes, rows, lanes, to, tilePixels);
+        };
+        if (upper_ == bin) {
             std::swap(edge_[0], edge_[1]);
-        else
+            std::swap(slope_, upperSlope_);
+        } else {
             at(edge_[0], bin);
+            transpose(edge_[0].slope, slope_);
+        }
         at(edge_[1], bin + 1);
         upper_ = bin + 1;
-        const std::size_t rows = (pixels + 15) / 16 * 16, lanes = table_.lanes;
-        const auto& kernels = simd::kernels();
-        kernels.transpose(edge_[0].average, lanes, rows, lanes, average_, tilePixels);
-        kernels.transpose(edge_[0].slope, lanes, rows, lanes, slope_, tilePixels);
-        kernels.transpose(edge_[1].slope, lanes, rows, lanes, bent_, tilePixels);
-        const float inverse = float(1 / step);
-        for (std::size_t i = 0; i < size_; ++i) bent_[i] = (bent_[i] - slope_[i]) * inverse;
+        transpose(edge_[0].average, average_);
+        transpose(edge_[1].slope, upperSlope_);
     }
     const float* average() const { return average_; }
     const float* slope() const { return slope_; }
-    const float* bent() const { return bent_; }
+    const float* upperSlope() const { return upperSlope_; }
     double lowerEdge(std::uint32_t bin) const {
         return double(table_.shiftMin) + double(bin) * double(float(table_.shiftStep));
     }
@@ -99,8 +100,8 @@ private:
     std::size_t size_;
     Buffer<float> memory_;
     Edge edge_[2]{};
-    float *average_, *slope_, *bent_;  // [lanes][tilePixels]
-    std::uint32_t upper_ = none;       // edge number of edge_[1]
+    float *average_, *slope_, *upperSlope_;  // [lanes][tilePixels]
+    std::uint32_t upper_ = none;             // edge number of edge_[1]
 };
 
 void PixelGather::operator()(Host exec, const WavelengthGrid& window, double scale, const float* spectraBar,
@@ -130,11 +131,12 @@ void PixelGather::operator()(Host exec, const WavelengthGrid& window, double sca
                     tables.make(bin, edges.data() + first, pixels);
                     simd::PixelGatherArgs args{};
                     args.lowerEdge = tables.lowerEdge(bin);
+                    args.inverseStep = 1 / double(float(table_.shiftStep));
                     args.nAge = table_.zStep();
                     args.ageStep = table_.ageStep();
                     args.average = tables.average();
                     args.slope = tables.slope();
-                    args.bent = tables.bent();
+                    args.upperSlope = tables.upperSlope();
                     args.stride = tilePixels;
                     args.lanes = lanes;
                     for (std::size_t r = binStart_[b]; r < binStart_[b + 1]; ++r) {

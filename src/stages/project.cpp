@@ -17,10 +17,12 @@ namespace {
 struct Sky {
     const Stars& stars;
     const GalaxyFrame& frame;
-    double boxSize;
+    double boxSize, depth;
     Vec3d position(std::size_t i) const {
         return frame.rotation * nearestImage(stars.position[i] - frame.centre, boxSize);
     }
+    // Farther along the line of sight than what is observed.
+    bool deep(const Vec3d& x) const { return depth > 0 && !(std::fabs(x.z) <= 0.5 * depth); }
     float shift(std::size_t i, Doppler kind) const {
         return float(dopplerShift(dot(frame.rotation.row[2], stars.velocity[i].to<double>() - frame.velocity), kind));
     }
@@ -38,8 +40,9 @@ void cut(Host exec, const Sky& sky, const SpaxelGrid& grid, const ProjectionConf
 #pragma omp for schedule(static)
         for (std::size_t i = 0; i < n; ++i) {
             const Vec3d x = sky.position(i);
-            p.centre[i] = spaxelOf(x.x, x.y, grid);
-            p.firstPiece[i + 1] = spread(x.x, x.y, smoothingOf(config, sky.stars, i)).size();
+            const bool deep = sky.deep(x);
+            p.centre[i] = deep ? outsideField : spaxelOf(x.x, x.y, grid);
+            p.firstPiece[i + 1] = deep ? 0 : spread(x.x, x.y, smoothingOf(config, sky.stars, i)).size();
         }
     }
     for (std::size_t i = 0; i < n; ++i) p.firstPiece[i + 1] += p.firstPiece[i];
@@ -57,8 +60,9 @@ void cut(Host exec, const Sky& sky, const SpaxelGrid& grid, const ProjectionConf
         Spread spread(config, grid);
 #pragma omp for schedule(static)
         for (std::size_t i = 0; i < n; ++i) {
-            const Vec3d x = sky.position(i);
             std::uint64_t at = p.firstPiece[i];
+            if (at == p.firstPiece[i + 1]) continue;
+            const Vec3d x = sky.position(i);
             for (const Piece& piece : spread(x.x, x.y, smoothingOf(config, sky.stars, i))) {
                 p.spaxel[at] = piece.spaxel;
                 p.mass[at++] = float(piece.share * double(sky.stars.mass[i]));
@@ -74,13 +78,13 @@ bool lacksSmoothing(const Stars& stars, const ProjectionConfig& c) {
 }
 
 Projected project(Host exec, const Stars& stars, const GalaxyFrame& f, double boxSize, const SpaxelGrid& grid,
-                  Doppler kind, const ProjectionConfig& config) {
+                  Doppler kind, double depth, const ProjectionConfig& config) {
     if (lacksSmoothing(stars, config))
         throw Error(
             "the stars have no smoothing lengths, which projection.footprint \"sph\" takes: give projection.smoothing "
             "in kpc");
     const std::size_t n = stars.size();
-    const Sky sky{stars, f, boxSize};
+    const Sky sky{stars, f, boxSize, depth};
     Projected p;
     p.shift = Buffer<float>(n);
     const bool whole = config.footprint == FootprintKind::nearest;
@@ -96,7 +100,7 @@ Projected project(Host exec, const Stars& stars, const GalaxyFrame& f, double bo
         p.shift[i] = sky.shift(i, kind);
         if (whole) {
             const Vec3d x = sky.position(i);
-            p.spaxel[i] = spaxelOf(x.x, x.y, grid);
+            p.spaxel[i] = sky.deep(x) ? outsideField : spaxelOf(x.x, x.y, grid);
             if (p.spaxel[i] == outsideField) continue;
         } else if (p.firstPiece[i + 1] == p.firstPiece[i]) {
             continue;

@@ -2,10 +2,10 @@
 """Makes camels_extract.hdf5 and the TNG-layout tree camels/ from two files of CAMELS-IllustrisTNG (CV_0, snapshot 86:
 the stars and gas of ten subhalos, and their SubhaloLenType and SubhaloPos):
 
-    make_camels_tree.py SNAP.hdf5 SUBHALO.hdf5 OUTPUT_DIRECTORY [--chunks 5]
+    make_camels_tree.py SNAP.hdf5 SUBHALO.hdf5 OUTPUT_DIRECTORY [--chunks 5] [--all]
 
 The extract: at most 96 stars and 25 gas cells a subhalo, spread evenly over its own, in the order of the source, so that
-running sums of SubhaloLenType give each subhalo's rows. Made up here, since the source has none:
+running sums of SubhaloLenType give each subhalo's rows; with --all, all of them. Made up here, since the source has none:
   - velocities: peculiar (100 + 10 s, -50, 20) km/s of subhalo s plus a rotation about z of 5 km/s per ckpc/h, over sqrt(a);
   - a subhalo without particles in front of subhalos 2 and 6, and one at the end;
   - groups: subhalos 0-4, 5, none, 6-12; unbound stars behind the first and last group, and of no group at the end: stars
@@ -39,7 +39,7 @@ def velocities(x, centre, s, a):
     return (v / np.sqrt(a)).astype("f4")
 
 
-def extract(snap, subhalo, path):
+def extract(snap, subhalo, path, everything):
     length, position = subhalo["Subhalo/SubhaloLenType"][:], subhalo["Subhalo/SubhaloPos"][:]
     a = snap["Header"].attrs["Time"]
     rows, speeds, lengths, positions, spare = {0: [], 4: []}, {0: [], 4: []}, [], [], []
@@ -54,20 +54,20 @@ def extract(snap, subhalo, path):
             if s == EMPTY:
                 continue
             for t, most in ((0, 25), (4, 96)):
-                kept = pick(length[s, t], most)
+                kept = pick(length[s, t], length[s, t] if everything else most)
                 rows[t].append(first[t][s] + kept)
                 speeds[t].append(velocities(x[t][rows[t][-1]], position[s], len(lengths) - 1, a))
                 lengths[-1][t] = len(kept)
-                if t == 4 and length[s, t] > most:
+                if t == 4 and length[s, t] > len(kept):
                     spare += list(first[t][s] + np.setdiff1d(np.arange(length[s, t]), kept)[:4])
         done += number
         if g in (0, 3):  # unbound
-            rows[4].append(np.array(spare[:7]))
+            rows[4].append(np.array(spare[:7], int))
+            speeds[4].append(np.zeros((len(spare[:7]), 3), "f4"))
             spare = spare[7:]
-            speeds[4].append(np.zeros((7, 3), "f4"))
         group_lengths.append([sum(map(len, rows[t])) - start[t] if t in start else 0 for t in range(6)])
-    rows[4].append(np.array(spare[:5]))  # of no group
-    speeds[4].append(np.zeros((5, 3), "f4"))
+    rows[4].append(np.array(spare[:5], int))  # of no group
+    speeds[4].append(np.zeros((len(spare[:5]), 3), "f4"))
 
     with h5py.File(path, "w") as out:
         head = out.create_group("Header")
@@ -186,10 +186,11 @@ def main():
     parser.add_argument("subhalo")
     parser.add_argument("output")
     parser.add_argument("--chunks", type=int, default=5)
+    parser.add_argument("--all", action="store_true", help="all particles of the source")
     args = parser.parse_args()
     path = f"{args.output}/camels_extract.hdf5"
     with h5py.File(args.snap) as snap, h5py.File(args.subhalo) as subhalo:
-        extract(snap, subhalo, path)
+        extract(snap, subhalo, path, args.all)
     tree(path, f"{args.output}/camels", args.chunks)
 
 

@@ -1,15 +1,18 @@
 // Communication as a value: alone (self) or over MPI. comm.cpp is the only file that calls MPI.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
+#include <typeindex>
 #include <vector>
 
 #include "tessera/core/memory.hpp"
+#include "tessera/core/mpi_handle.hpp"
 
 namespace tessera {
 
@@ -21,8 +24,11 @@ public:
     int rank() const noexcept { return rank_; }
     int size() const noexcept { return size_; }
     // Ranks [first, last] of this one as a communicator of their own, in their order. A call of those ranks alone, all of
-    // which have the same one in mind.
+    // which have the same one in mind. Made once and kept.
     Comm range(int first, int last) const;
+    // Something of which the communicator has one: made by the first call, gone with the communicator.
+    template <class T, class Make>
+    T& kept(Make make) const;
 
     void barrier() const;
     void sum(double* values, std::size_t n) const;  // in place, over all ranks
@@ -43,12 +49,25 @@ public:
     void collect(const T* mine, T* out, std::span<const std::uint64_t> counts) const;
     template <class T>
     void broadcast(T* values, std::size_t n, int root = 0) const;
+    // Messages from rank to rank, all at once; between two ranks they pair in their order, and are of one size.
+    struct Message {
+        void* data;
+        std::size_t bytes;
+        int rank;
+    };
+    void transfer(std::span<const Message> send, std::span<const Message> receive) const;
+
+    // Rank 0's text, everywhere.
+    std::string broadcast(std::string text) const;
+
+    MpiHandle handle() const noexcept;  // for parallel HDF5
 
     void abort(int code) const noexcept;  // takes all ranks down; does not return
 
-    // [byte] that this process has handed to other ranks so far, by exchange() and collect(): what is moved of particles
-    // and spectra.
+    // [byte] that this process has handed to other ranks so far, by exchange(), collect() and transfer(), or between
+    // devices: what is moved of particles and spectra.
     static std::uint64_t bytesMoved() noexcept;
+    static void countMoved(std::uint64_t bytes) noexcept;
 
 private:
     struct Handle;
@@ -61,6 +80,7 @@ private:
                           std::span<const std::uint64_t> received) const;
     void collectElements(std::size_t size, const void* mine, void* out, std::span<const std::uint64_t> counts) const;
     void broadcastBytes(void* values, std::size_t bytes, int root) const;
+    std::shared_ptr<void>& slot(std::type_index) const;
 
     std::shared_ptr<const Handle> handle_;  // none: alone
     int rank_ = 0, size_ = 1;
@@ -75,8 +95,9 @@ public:
     MpiSession& operator=(const MpiSession&) = delete;
 };
 
-// Rank of this process among those on its machine; 0 without an MpiSession.
+// Rank of this process among those on its machine, and their number; 0 and 1 without an MpiSession.
 int nodeRank() noexcept;
+int nodeSize() noexcept;
 
 // "Open MPI v4.1.4 ..." of the library in use.
 std::string mpiLibraryVersion();
@@ -108,6 +129,13 @@ template <class T>
 void Comm::collect(const T* mine, T* out, std::span<const std::uint64_t> counts) const {
     static_assert(std::is_trivially_copyable_v<T>);
     collectElements(sizeof(T), mine, out, counts);
+}
+
+template <class T, class Make>
+T& Comm::kept(Make make) const {
+    std::shared_ptr<void>& mine = slot(typeid(T));
+    if (!mine) mine = std::shared_ptr<T>(make());
+    return *static_cast<T*>(mine.get());
 }
 
 template <class T>

@@ -46,7 +46,15 @@ public:
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     ~Buffer() {
-        if (data_) detail::release(data_, capacity_ * sizeof(T));
+        if (capacity_ != 0) detail::release(data_, capacity_ * sizeof(T));
+    }
+
+    // n values that someone else owns and that outlive it.
+    static Buffer borrow(T* data, std::size_t n) noexcept {
+        Buffer b;
+        b.data_ = data;
+        b.size_ = n;
+        return b;
     }
 
     Buffer clone() const {
@@ -80,7 +88,7 @@ public:
 
 private:
     T* data_ = nullptr;
-    std::size_t size_ = 0, capacity_ = 0;
+    std::size_t size_ = 0, capacity_ = 0;  // capacity 0: the memory is not its own
 };
 
 }  // namespace tessera

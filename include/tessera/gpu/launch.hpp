@@ -2,20 +2,21 @@
 // compiled with TESSERA_GPU_CUDA, else SIMT, where kernels run on the CPU under checks (simt.hpp). Both may live in one
 // program: everything below is in the inline namespace `cuda` or `simtBackend` of tessera::gpu.
 //
-//   Stream             work in order; synchronize() waits and throws the Error of what failed. SIMT: work runs as late as
-//                      possible, so that a missing synchronisation shows.
+//   Stream             work in order; synchronize() waits and throws the Error of what failed, done() does not wait. SIMT:
+//                      work runs as late as possible, so that a missing synchronisation shows.
 //   Event              record(stream), then wait(other stream)
 //   DeviceBuffer<T>    n values on the device, undefined at first, allocated and freed in the stream's order; must not
 //                      outlive its stream. upload(), download(), zero() are asynchronous: host memory must live until they
 //                      are done. SIMT: filled with NaN, and unreadable to the host under AddressSanitizer.
 //   PinnedBuffer<T>    n values of page-locked host memory
+//   upload(), download()  the same for any part of a device buffer
 //   View<T>            pointer and size of a buffer, for kernels' arguments: no host pointer becomes one by accident.
 //                      SIMT: every index is checked.
 //   launch(grid, block, sharedBytes, stream, kernel, args...)
 //                      an empty grid does nothing; errors name the line of the launch
 //   chooseDevice(nodeRank)
 //                      before all else: processes on one machine take its devices in turns. Error where there is none.
-//   deviceFound(), freeMemory() [byte]
+//   deviceFound(), deviceName(), freeMemory() [byte]
 //
 // Nothing looks at a device before one of these is called or a Stream is made.
 #pragma once

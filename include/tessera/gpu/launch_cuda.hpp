@@ -43,9 +43,16 @@ inline bool deviceFound() {
 inline void chooseDevice(int nodeRank) {
     int count = 0;
     if (const cudaError_t e = cudaGetDeviceCount(&count); e != cudaSuccess || count == 0)
-        throw Error(std::string("resources.backend cuda: no GPU was found: ") +
-                    cudaGetErrorString(e == cudaSuccess ? cudaErrorNoDevice : e));
+        throw Error(std::string("no GPU was found: ") + cudaGetErrorString(e == cudaSuccess ? cudaErrorNoDevice : e));
     check(cudaSetDevice(nodeRank % count));
+}
+// Of the chosen device, among those of its machine: its place on the bus.
+inline std::string deviceName() {
+    int device = 0;
+    char place[32] = {};
+    check(cudaGetDevice(&device));
+    check(cudaDeviceGetPCIBusId(place, int(sizeof place), device));
+    return std::string("GPU ") + place;
 }
 inline std::size_t freeMemory() {
     std::size_t available = 0, total = 0;
@@ -70,6 +77,16 @@ public:
     Stream& operator=(const Stream&) = delete;
 
     void synchronize() const { check(cudaStreamSynchronize(stream_)); }
+    // Whether all work is done; fails as synchronize() does.
+    bool done() const {
+        const cudaError_t e = cudaStreamQuery(stream_);
+        if (e == cudaErrorNotReady) {
+            cudaGetLastError();  // it is no error
+            return false;
+        }
+        check(e);
+        return true;
+    }
     cudaStream_t native() const { return stream_; }
 
 private:
@@ -168,6 +185,14 @@ private:
     std::size_t size_ = 0;
     const Stream* stream_ = nullptr;
 };
+
+// Between host memory and any part of a device buffer, in the stream's order.
+inline void download(const Stream& s, void* to, const void* from, std::size_t bytes) {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, s.native()));
+}
+inline void upload(const Stream& s, void* to, const void* from, std::size_t bytes) {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, s.native()));
+}
 
 template <class T>
 class PinnedBuffer {

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -20,10 +21,11 @@ inline namespace simtBackend {
 
 inline constexpr const char* backendName = "simt";
 
-constexpr bool deviceFound() {
-    return true;
-}
-inline void chooseDevice(int) {}
+// TESSERA_SIMT_DEVICES: how many a machine has; unset: one a process.
+bool deviceFound();
+void chooseDevice(int nodeRank);
+// Of the chosen device, among those of its machine.
+std::string deviceName();
 constexpr std::size_t freeMemory() {
     return std::size_t(1) << 30;
 }
@@ -45,6 +47,7 @@ void runGrid(const Grid&, dim3 block, std::size_t sharedBytes, void (*body)(void
 // Device memory, readable inside a DeviceAccess only.
 void* allocateDevice(std::size_t bytes);
 void freeDevice(void*) noexcept;
+bool isDeviceMemory(const void*, std::size_t bytes);
 class DeviceAccess {
 public:
     DeviceAccess();
@@ -63,15 +66,29 @@ public:
     Stream& operator=(const Stream&) = delete;
 
     void synchronize() const;
-    void push(std::function<void()> work) const { queue_.push_back({std::move(work), false}); }
+    // Whether all work is done; fails as synchronize() does. SIMT: does what can be done now.
+    bool done() const;
+    const Stream* native() const { return this; }
+    void push(std::function<void()> work) const {
+        pushPolled([work = std::move(work)] {
+            work();
+            return true;
+        });
+    }
+    // Work that waits for another process: asked until it is done.
+    void pushPolled(std::function<bool()> work) const { queue_.push_back({std::move(work), false}); }
     // Done even where work before it has failed.
     void pushFree(void* deviceMemory) const {
-        queue_.push_back({[deviceMemory] { detail::freeDevice(deviceMemory); }, true});
+        queue_.push_back({[deviceMemory] {
+                              detail::freeDevice(deviceMemory);
+                              return true;
+                          },
+                          true});
     }
 
 private:
     struct Work {
-        std::function<void()> run;
+        std::function<bool()> run;
         bool always;
     };
     mutable std::deque<Work> queue_;
@@ -181,6 +198,14 @@ private:
     std::size_t size_ = 0;
     const Stream* stream_ = nullptr;
 };
+
+// Between host memory and any part of a device buffer, in the stream's order.
+inline void download(const Stream& s, void* to, const void* from, std::size_t bytes) {
+    s.push([=] { std::memcpy(to, from, bytes); });
+}
+inline void upload(const Stream& s, void* to, const void* from, std::size_t bytes) {
+    s.push([=] { std::memcpy(to, from, bytes); });
+}
 
 template <class T>
 class PinnedBuffer {

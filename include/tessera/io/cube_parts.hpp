@@ -31,8 +31,13 @@ struct FoundParts {
     std::vector<std::string> damaged;  // names of files that cannot be read
 };
 
-// The parts in the directory, without those that a complete file `output` links to: they are that file's.
-FoundParts findParts(const std::string& output);
+// The parts in the directory, without those that a complete file `output` links to, which are that file's; or with them.
+FoundParts findParts(const std::string& output, bool linkedToo = false);
+
+// Makes the galaxies of a complete file `output` parts of the run that is to replace it: where it holds them itself, by
+// another name of the file in the directory (a copy where the file system has no such names); where it links to parts,
+// nothing is to be done. The file stays as it is.
+void takeApart(const std::string& output);
 
 // Removes the parts in the directory but those named, then the directory if nothing is left in it.
 void removeParts(const std::string& output, const std::vector<std::string>& except = {});
@@ -83,6 +88,10 @@ struct RowOfPart {
     GalaxyReport report;
     std::string part;
 };
+
+// Where one part holds just these rows it becomes the output, by renaming, and other parts are removed; else nothing
+// happens. Returns whether it did.
+bool renameOnlyPart(const std::string& output, const std::vector<RowOfPart>&);
 
 // Puts the output together, with the rows in this order, and removes the parts that it does not need. Layout single:
 // one part that holds just these rows is renamed, else the cubes are copied as they are stored; others: links with

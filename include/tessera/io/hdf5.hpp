@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "tessera/core/mpi_handle.hpp"
+
 namespace tessera::h5 {
 
 // Move-only owner of an hid_t; closed by the function that fits its kind. Destructors never throw.
@@ -64,16 +66,29 @@ public:
     static File openRead(const std::string& path);  // Error: absent, a directory, not HDF5, truncated
     static File create(const std::string& path);    // truncates
     static File openReadWrite(const std::string& path);
+    // By all processes of a communicator through MPI-IO (NotCompiled where the library is serial). What makes objects or
+    // attributes, and close(), are then calls of all of them in the same order with the same arguments: one that fails must
+    // end the others. While an exception is on its way nothing is closed, since closing would wait for the others. One
+    // such file at a time.
+    static File openTogether(const std::string& path, const MpiHandle&);
     Group root() const;
     void flush();
     void close();  // reports a failing close (full disk), unlike the destructor
     const std::string& path() const { return path_; }
 
 private:
-    File(Id id, std::string path) : id_(std::move(id)), path_(std::move(path)) {}
+    File(Id id, std::string path, bool together = false)
+        : id_(std::move(id)), path_(std::move(path)), together_(together) {}
     Id id_;
     std::string path_;
+    bool together_ = false;
     friend class Group;
+};
+
+// Which of the processes that write a dataset together this is.
+struct Writer {
+    std::size_t rank = 0, ranks = 1;
+    std::size_t turn = 0;  // grows with every dataset, so that small ones are not all of the same rank
 };
 
 // How a dataset is stored. chunk empty: contiguous.
@@ -115,6 +130,12 @@ public:
     // writeAll for a chunked dataset of rank 3: the chunks are shuffled and deflated by all threads at once and stored as
     // HDF5's own filters, which run on one thread, would have stored them. The calling thread alone calls HDF5.
     void writeAllParallel(const float* in) const;
+    // Where the values lie in the file one after the other, as T has them: readPlain() then reads rows without the
+    // library, in any thread. Of a file that is open for reading alone.
+    template <class T>
+    bool isPlain() const;
+    template <class T>
+    void readPlain(hsize_t first, hsize_t count, T* out) const;
     // Hyperslab of any rank.
     template <class T>
     void writeSlab(std::span<const hsize_t> start, std::span<const hsize_t> count, const T* in) const;
@@ -140,6 +161,8 @@ private:
     Id id_;
     std::string where_;
     std::vector<hsize_t> shape_;
+    mutable std::int64_t place_ = -1;  // [byte] of plain values in the file; once isPlain() has found them
+    mutable int descriptor_ = -1;      // the file's
 };
 
 class Group {
@@ -166,6 +189,9 @@ public:
     std::optional<std::string> linkedFile(const std::string& name) const;
     // A copy of a group with everything below it; chunks are copied as they are stored.
     void copy(const std::string& name, const Group& from) const;
+    // The same into a file that is open together: each process reads and writes whole chunks of its own of every dataset,
+    // which the library filters anew. All calls are collective, and it is an Error where the library made one otherwise.
+    void copyTogether(const std::string& name, const Group& from, Writer&) const;
 
     // Attributes: scalar or array, int or float of any width; strings fixed or variable length, scalar or [1].
     // Empty optional: no such attribute, or one without a value. Error: of another class, or more than one value where

@@ -5,6 +5,7 @@
 
 namespace tessera {
 
+bool hdf5IsParallel() noexcept;
 std::string hdf5LibraryVersion();  // "1.10.8, parallel" or "1.10.8, serial"
 
 // To be called once, before MPI_Init and before anything else of HDF5: the library then does not shut itself down,

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,10 @@ public:
     // Rows [first, first + count) across chunk files; wind removed and listed. Each value is checked to be finite,
     // masses and metallicities to be >= 0: Error names file, dataset and row.
     virtual Stars readStars(ParticleRange) const = 0;
+    // Several runs of rows, one after the other, as if they were one. Here and below, of files of several galaxies alone.
+    virtual Stars readStars(std::span<const ParticleRange>) const;
+    // [kpc] of every row, wind included, checked in the same way.
+    virtual Buffer<Vec3d> readStarPositions(ParticleRange) const;
     virtual Gas readGas(ParticleRange) const = 0;
 };
 

@@ -38,7 +38,8 @@ struct GalaxiesConfig {
     std::optional<Interval> sfr;             // [Msun/yr] SubhaloSFR
     std::optional<Interval> halfMassRadius;  // [kpc] physical, of the stars (SubhaloHalfmassRadType[4])
     bool centrals = false;                   // only the first subhalo of each group (GroupFirstSub)
-    std::string particles = "subhalo";       // subhalo | group
+    std::string particles = "subhalo";       // subhalo | group | field
+    double depth = 2000;                     // [kpc] of field, along the line of sight
     std::optional<Vec3d> centre;             // in the file's own length unit
 };
 
@@ -150,24 +151,31 @@ enum class CubeUnit { flux, luminosity };
 // One file; or one with links into the segments that the ranks wrote; or that with one segment a galaxy.
 enum class OutputLayout { single, parts, galaxies };
 
+// How one file is made of the parts of several ranks: one of them copies chunks, or all write; automatic: see design.md.
+enum class Assembly { automatic, copy, collective };
+
 struct OutputConfig {
     std::string path = "cubes.hdf5";
     CubeUnit unit = CubeUnit::flux;
     bool fits = false;    // beside path: <stem>_<subhalo>[_view<k>].fits
     int compression = 4;  // deflate level of the HDF5 cubes; 0: none
     OutputLayout layout = OutputLayout::single;
+    Assembly assembly = Assembly::automatic;
     double checkpoint = 60;  // [s] a segment older than this is closed, and so survives; 0: after every galaxy
 };
 
 enum class Compat { none, rubix };
 enum class Backend { automatic, cpu, simt, cuda };
+enum class ExchangeWay { automatic, nccl, mpi };
 
 struct ResourcesConfig {
     Backend backend = Backend::automatic;
-    int threads = 0;                      // 0: all that OpenMP offers
-    std::uint64_t memoryPerRank = 0;      // [byte] 0: half of the node's memory, shared by its ranks
-    std::uint64_t splitFrom = 1'000'000;  // star particles; a galaxy of so many may be shared by ranks
-    bool deterministic = true;            // bitwise the same for any number of threads and ranks
+    ExchangeWay exchange = ExchangeWay::automatic;  // between the devices of a shared galaxy
+    double exchangeTimeout = 600;                   // [s]
+    int threads = 0;                                // 0: all that OpenMP offers
+    std::uint64_t memoryPerRank = 0;                // [byte] 0: half of the node's memory, shared by its ranks
+    std::uint64_t splitFrom = 1'000'000;            // star particles; a galaxy of so many may be shared by ranks
+    bool deterministic = true;                      // bitwise the same for any number of threads and ranks
 };
 
 struct Config {

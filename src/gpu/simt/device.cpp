@@ -1,6 +1,9 @@
 // Streams and device memory of the SIMT backend.
+#include <cstdlib>
+#include <limits>
 #include <map>
 #include <new>
+#include <thread>
 
 #include "gpu/simt/scheduler.hpp"
 #ifdef TESSERA_SIMT_ASAN
@@ -32,6 +35,12 @@ Device& device() {
     return d;
 }
 
+int devices() {
+    const char* text = std::getenv("TESSERA_SIMT_DEVICES");
+    return text != nullptr ? std::atoi(text) : std::numeric_limits<int>::max();
+}
+int chosen = 0;
+
 }  // namespace
 
 DeviceAccess::DeviceAccess() {
@@ -55,24 +64,51 @@ void freeDevice(void* p) noexcept {
     ::operator delete(p, alignment);
 }
 
+bool isDeviceMemory(const void* p, std::size_t bytes) {
+    const auto& memory = device().memory;
+    auto next = memory.upper_bound(const_cast<void*>(p));
+    if (next == memory.begin()) return false;
+    const auto& [first, size] = *--next;
+    const std::size_t before = std::size_t(static_cast<const char*>(p) - static_cast<const char*>(first));
+    return before <= size && bytes <= size - before;
+}
+
 void runGrid(const Grid& grid, dim3 block, std::size_t sharedBytes, void (*body)(void*), void* argument) {
     simt::Scheduler::global().run(grid, block, sharedBytes, body, argument);
 }
 
 }  // namespace detail
 
-void Stream::synchronize() const {
+bool deviceFound() {
+    return detail::devices() > 0;
+}
+void chooseDevice(int nodeRank) {
+    if (!deviceFound()) throw Error("no device was found (TESSERA_SIMT_DEVICES)");
+    detail::chosen = nodeRank % detail::devices();
+}
+std::string deviceName() {
+    return "simulated device " + std::to_string(detail::chosen);
+}
+
+bool Stream::done() const {
     while (!queue_.empty()) {
-        const Work work = std::move(queue_.front());
+        Work work = std::move(queue_.front());
         queue_.pop_front();
         try {
             const detail::DeviceAccess access;
-            work.run();
+            if (work.run()) continue;
         } catch (...) {
             std::erase_if(queue_, [](const Work& w) { return !w.always; });
             throw;
         }
+        queue_.push_front(std::move(work));
+        return false;
     }
+    return true;
+}
+
+void Stream::synchronize() const {
+    while (!done()) std::this_thread::yield();
 }
 
 Stream::~Stream() {

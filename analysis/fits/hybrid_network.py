@@ -1,0 +1,208 @@
+"""A hybrid network: an encoder of convolutions reads a noisy cube, Tessera draws the galaxy that it believes to see.
+
+    python analysis/fits/hybrid_network.py [--quick] [--output docs/figures]
+
+Encoder (equinox): cube -> six numbers about a disc galaxy. Decoder: Tessera, through tessera.jax: those numbers -> cube. Trained
+end to end (optax's Adam) on what comes back, chi^2 between the decoder's cube and the observed one: the encoder is never told
+a parameter, all it learns it learns through Tessera's gradient. Then it reads mocks that it has not seen, and is
+compared with the two predictors that know nothing: the middle of the prior for the parameters, its cube for chi^2.
+"""
+
+import tempfile
+
+import numpy as np
+
+import support
+
+SPAXELS, SPAXEL = 10, 1.0  # arcsec
+WAVELENGTH = [3900.0, 4500.0, 10.0]
+NOISE = 0.01  # of the brightest voxel of the prior's middle
+# name, lowest, highest, unit: uniform prior
+PRIOR = (("inclination", 20.0, 75.0, "deg"), ("position_angle", -60.0, 60.0, "deg"), ("systemic_velocity", -200.0, 200.0, "km/s"),
+         ("psf_fwhm", 1.2, 2.8, "arcsec"), ("log_age", 9.0, 9.9, "log10(yr)"), ("age_gradient", -0.3, 0.1, "dex/kpc"))
+LOW, HIGH = (np.array([p[k] for p in PRIOR]) for k in (1, 2))
+
+
+def configuration(library):
+    return {"view": {"redshift": 0.05, "orientation": "none", "systemic_velocity": "none"},
+            "telescope": {"fov": SPAXELS * SPAXEL, "spaxel": SPAXEL, "aperture": "square", "wavelength": WAVELENGTH},
+            "projection": {"footprint": "cic"}, "ssp": {"library": library}, "spectra": {"accuracy": 1e-3},
+            "psf": {"kind": "gaussian", "fwhm": 2.0}, "lsf": {"fwhm": 10.0}}
+
+
+def disc(n, seed):
+    """Stars of a thin exponential disc about the z axis, 2e10 Msun: mass, metallicity, coords, velocity; radius [kpc]."""
+    random = np.random.default_rng(seed)
+    radius = np.minimum(random.gamma(2.0, 1.5, n), 8.0)
+    phi = 2 * np.pi * random.random(n)
+    cos, sin, zero = np.cos(phi), np.sin(phi), np.zeros(n)
+    speed = 220 * np.tanh(radius / 0.8)
+    stars = {"mass": np.full(n, 2e10 / n), "metallicity": np.full(n, 0.015),
+             "coords": np.stack([radius * cos, radius * sin, 0.15 * random.normal(size=n)], axis=1),
+             "velocity": np.stack([-speed * sin, speed * cos, zero], axis=1) + 25 * random.normal(size=(n, 3))}
+    return stars, radius
+
+
+def decoder(tessera, jax, library, n_stars, seed):
+    """cube(fraction [6]) in units of the noise [ny][nx][nLambda], and the noise [flux]; fraction 0 to 1: where in the prior."""
+    import tessera.jax as tessera_jax
+    jnp = jax.numpy
+    model = tessera.Model(configuration(library))
+    forward = tessera_jax.make_forward(model)
+    stars, radius = disc(n_stars, seed)
+    stars, radius = {k: jnp.asarray(v, jnp.float32) for k, v in stars.items()}, jnp.asarray(radius, jnp.float32)
+
+    def flux(fraction):
+        inclination, position_angle, velocity, fwhm, log_age, gradient = jnp.asarray(LOW) + fraction * jnp.asarray(HIGH - LOW)
+        # The zero point of velocities is given in the galaxy's frame; along the line of sight there.
+        i = jnp.radians(inclination)
+        zero = -velocity * jnp.array([0.0, jnp.sin(i), jnp.cos(i)])
+        return forward(stars | {"log_age": jnp.clip(log_age + gradient * (radius - 3.0), 8.1, 10.1)},
+                       {"inclination": inclination, "position_angle": position_angle, "systemic_velocity": zero, "psf_fwhm": fwhm})
+
+    noise = NOISE * float(jax.jit(flux)(np.full(len(PRIOR), 0.5, np.float32)).max())
+    return jax.jit(lambda fraction: flux(fraction) / noise), model
+
+
+def make_encoder(equinox, jax, cubes, key):
+    """A module cube -> fractions of the prior. cubes: some, to scale its input by."""
+    jnp, nn = jax.numpy, equinox.nn
+
+    def features(cube, xp):
+        """[..., nLambda + 1, ny, nx]: a spaxel's brightness, on a scale between linear and logarithmic, and its spectrum less that."""
+        bright = xp.moveaxis(xp.arcsinh(cube / 3), -1, -3)
+        mean = bright.mean(axis=-3, keepdims=True)
+        return xp.concatenate([mean, bright - mean], axis=-3)
+
+    of_all = features(cubes, np)
+    centre, scale = of_all.mean(axis=0), of_all.std(axis=(0, 2, 3), keepdims=True)[0]
+
+    class Encoder(equinox.Module):
+        layers: nn.Sequential
+
+        def __init__(self, key):
+            k = jax.random.split(key, 5)
+            act = lambda: nn.Lambda(jax.nn.gelu)  # noqa: E731
+            self.layers = nn.Sequential([
+                nn.Conv2d(of_all.shape[1], 24, 1, key=k[0]), act(), nn.Conv2d(24, 24, 3, padding=1, key=k[1]), act(),
+                nn.Conv2d(24, 32, 3, stride=2, padding=1, key=k[2]), act(), nn.Lambda(jnp.ravel),
+                nn.Linear(32 * ((SPAXELS + 1) // 2) ** 2, 96, key=k[3]), act(), nn.Linear(96, len(PRIOR), key=k[4])])
+
+        def __call__(self, cube):
+            return jax.nn.sigmoid(self.layers((features(cube, jnp) - centre) / scale))
+
+    return equinox.filter_jit(Encoder)(key)
+
+
+def with_noise(cubes, random):
+    return cubes + random.standard_normal(cubes.shape, dtype=np.float32)
+
+
+def train(jax, equinox, optax, decode, encoder, clean, steps, batch, random):
+    """The encoder after it, and the loss of each step: mean ln(chi^2 a voxel) of the decoder's cube against the noisy one."""
+    jnp = jax.numpy
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(2e-3, steps, 0.02)))
+    state = equinox.filter_jit(optimiser.init)(equinox.filter(encoder, equinox.is_array))
+
+    def loss(encoder, noisy):
+        drawn = jax.vmap(decode)(jax.vmap(encoder)(noisy))
+        return jnp.mean(jnp.log(jnp.mean((drawn - noisy) ** 2, axis=(1, 2, 3))))
+
+    @equinox.filter_jit
+    def step(encoder, state, noisy):
+        value, slope = equinox.filter_value_and_grad(loss)(encoder, noisy)
+        change, state = optimiser.update(slope, state)
+        return equinox.apply_updates(encoder, change), state, value
+
+    losses = []
+    for number in range(steps):
+        encoder, state, value = step(encoder, state, with_noise(clean[random.choice(len(clean), batch, replace=False)], random))
+        losses.append(float(value))
+        if (number + 1) % max(steps // 12, 1) == 0:
+            support.say(f"step {number + 1} of {steps}: ln(chi^2 a voxel) {np.mean(losses[-25:]):.3f}")
+    return encoder, losses
+
+
+def draw(plt, losses, truth, found, chi2, chi2_of_middle, images):
+    import matplotlib as mpl
+    with mpl.rc_context(support.STYLE):
+        fig = plt.figure(figsize=(11.5, 8.4))
+        grid = fig.add_gridspec(3, 4, hspace=0.42, wspace=0.34, left=0.06, right=0.98, top=0.95, bottom=0.07)
+        ax = fig.add_subplot(grid[0, 0])
+        smooth = np.convolve(losses, np.ones(9) / 9, mode="valid")
+        ax.plot(np.exp(losses), color=support.FIT, alpha=0.25, lw=0.7)
+        ax.plot(np.arange(len(smooth)) + 4, np.exp(smooth), color=support.FIT, lw=1.5)
+        ax.axhline(1, color="#888888", lw=0.8, ls="--")
+        ax.set(yscale="log", xlabel="step", ylabel="χ² a voxel", title="training")
+        ax = fig.add_subplot(grid[0, 1])
+        bins = np.logspace(np.log10(min(chi2.min(), 0.9)), np.log10(chi2_of_middle.max()), 40)
+        ax.hist(chi2_of_middle, bins, color="#bbbbbb", label="prior's middle")
+        ax.hist(chi2, bins, color=support.FIT, label="network")
+        ax.set(xscale="log", xlabel="χ² a voxel", ylabel="mocks", title="mocks not seen before")
+        ax.legend(frameon=False, fontsize=8)
+        for place, (title, seen, drawn) in enumerate(images):
+            ax = fig.add_subplot(grid[0, 2 + place])
+            both = np.concatenate([seen, np.full((len(seen), 1), np.nan), drawn], axis=1)
+            ax.imshow(both, origin="lower", cmap="magma" if place == 0 else "RdBu_r")
+            ax.set(xticks=[], yticks=[], title=title)
+            ax.set_xlabel("observed        drawn")
+        for k, (name, low, high, unit) in enumerate(PRIOR):
+            ax = fig.add_subplot(grid[1 + k // 4, k % 4]) if k < 4 else fig.add_subplot(grid[2, (k - 4)])
+            ax.plot([low, high], [low, high], color="#888888", lw=0.8)
+            ax.axhline((low + high) / 2, color="#bbbbbb", lw=0.8, ls="--")
+            ax.plot(truth[:, k], found[:, k], ".", color=support.FIT, ms=4)
+            ax.set(xlabel="truth", ylabel="network", title=f"{name.replace('_', ' ')} [{unit}]")
+        return fig
+
+
+def main():
+    options = support.arguments(__doc__, seed=1)
+    tessera, jax, equinox, optax, matplotlib = support.modules("tessera", "jax", "equinox", "optax", "matplotlib")
+    matplotlib.use("Agg")
+    plt, = support.modules("matplotlib.pyplot")
+    n_stars, mocks, unseen, steps, batch = (100, 24, 16, 24, 6) if options.quick else (300, 1500, 200, 600, 16)
+
+    with tempfile.TemporaryDirectory() as folder:
+        whole = tessera.Model(configuration(options.library)).library
+        library = support.thinned_library(whole, np.arange(8.0, 10.2, 0.15), (0.008, 0.02), (3300.0, 4800.0), folder + "/ssp.hdf5")
+        decode, model = decoder(tessera, jax, library, n_stars, options.seed)
+    random = np.random.default_rng(options.seed)
+    fractions, unseen_fractions = (random.random((n, len(PRIOR)), dtype=np.float32) for n in (mocks, unseen))
+
+    def many(fractions):
+        return np.stack([np.asarray(decode(f)) for f in fractions])
+
+    clean, unseen_clean = many(fractions), many(unseen_fractions)
+    support.say(f"{mocks} mocks to train on, {unseen} for later: {model.shape} voxels, {n_stars} stars")
+
+    encoder = make_encoder(equinox, jax, with_noise(clean[:300], random), jax.random.key(options.seed))
+    encoder, losses = train(jax, equinox, optax, decode, encoder, clean, steps, batch, random)
+
+    noisy = with_noise(unseen_clean, random)
+    guess = np.asarray(equinox.filter_jit(lambda encoder, cubes: jax.vmap(encoder)(cubes))(encoder, noisy))
+    drawn, middle = many(guess), many(np.full((1, len(PRIOR)), 0.5, np.float32))
+    chi2, chi2_of_middle = (np.mean((c - noisy) ** 2, axis=(1, 2, 3)) for c in (drawn, middle))
+    truth, found = (LOW + f.astype(float) * (HIGH - LOW) for f in (unseen_fractions, guess))
+    results = {"library": options.library, "seed": options.seed, "quick": options.quick, "cube": list(model.shape), "stars": n_stars,
+               "training_mocks": mocks, "unseen_mocks": unseen, "steps": steps, "batch": batch,
+               "loss_first_quarter": round(float(np.mean(losses[:steps // 4])), 3),
+               "loss_last_quarter": round(float(np.mean(losses[-(steps // 4):])), 3),
+               "median_chi2": round(float(np.median(chi2)), 3), "median_chi2_of_prior_middle": round(float(np.median(chi2_of_middle)), 1),
+               "parameters": {}}
+    for k, (name, *_, unit) in enumerate(PRIOR):
+        off, trivial = found[:, k] - truth[:, k], (LOW + HIGH)[k] / 2 - truth[:, k]
+        results["parameters"][name] = {"unit": unit, "rms_error": round(float(np.sqrt(np.mean(off ** 2))), 4),
+                                       "median_error": round(float(np.median(abs(off))), 4),
+                                       "rms_error_of_prior_middle": round(float(np.sqrt(np.mean(trivial ** 2))), 4),
+                                       "correlation": round(float(np.corrcoef(found[:, k], truth[:, k])[0, 1]), 4)}
+        support.say(f"{name:18s}", results["parameters"][name])
+    support.say(f"median chi^2 a voxel of mocks not seen before: {np.median(chi2):.3f}, of the prior's middle {np.median(chi2_of_middle):.1f}")
+    show = int(np.argsort(chi2)[len(chi2) // 2])
+    pair = [np.asarray(c[show]) for c in (noisy, drawn)]
+    blue = [c[:, :, :len(model.wavelength) // 4].mean(axis=2) / np.maximum(c.mean(axis=2), 1) for c in pair]
+    images = [("mean flux", *(np.arcsinh(c.mean(axis=2)) for c in pair)), ("flux below 4050 Å / mean", *blue)]
+    support.finish(options.output, "hybrid_network", results, draw(plt, losses, truth, found, chi2, chi2_of_middle, images))
+
+
+if __name__ == "__main__":
+    main()
