@@ -1,0 +1,191 @@
+"""Posterior of five parameters of a galaxy by Hamiltonian Monte Carlo (numpyro), and whether it is calibrated.
+
+1. One mock: NUTS, which adapts its step, against the Gaussian of Laplace's approximation.
+2. 200 mocks with parameters drawn from the prior (simulation-based calibration; Talts et al. 2018, arXiv:1804.06788): the rank of the
+   truth among independent draws of its posterior is uniform if model, gradient and sampler are right. HMC with
+   trajectories of a quarter of a turn, after which draws are nearly independent.
+Both in coordinates in which the Gaussian at the mode, of covariance (J^T W J + 1)^-1, is the unit one: its mass matrix.
+
+What is inferred changes all stars: a factor of their masses (prior: sigma 0.2 dex), shifts of log10 age (0.1 dex) and log10
+metallicity (0.15 dex), a factor of velocities (sigma 0.2 of its logarithm), all Gaussian; and the inclination, cos i uniform in
+0.25 to 0.9. Sampled are five numbers that are standard normal in the prior.
+
+    python analysis/fits/posterior.py         # some minutes on 2 cores
+"""
+
+import sys
+
+import numpy as np
+import scene
+from scene import FIT, TRUTH, jax, jnp, plt, say, tessera
+
+try:
+    import numpyro
+    from numpyro import distributions
+    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
+    from numpyro.infer import HMC, MCMC, NUTS
+    from scipy import stats
+except ImportError as error:
+    sys.exit(f"{sys.argv[0]}: {error}; pip install 'analysis[fits]' brings it")
+
+NAMES = ("log_mass", "log_age", "log_metallicity", "log_velocity", "inclination")
+LABELS = ("mass [dex]", "age [dex]", "metallicity [dex]", "ln velocity", "inclination [deg]")
+SIGNAL_TO_NOISE = 6.0  # a voxel of median flux
+
+
+def physical(u):
+    """Five standard normal numbers as the parameters in NAMES. (A sampler that looks for its step may try absurd ones.)"""
+    u = jnp.clip(u, -8, 8)
+    cos = 0.25 + 0.65 * jax.scipy.stats.norm.cdf(u[..., 4])
+    return jnp.stack([0.2 * u[..., 0], 0.1 * u[..., 1], 0.15 * u[..., 2], 0.2 * u[..., 3], jnp.degrees(jnp.arccos(cos))], axis=-1)
+
+
+def problem(library, n_stars):
+    model = tessera.Model(scene.config(library, (4850.0, 5250.0, 5.0)), threads=1)
+    stars = {k: jnp.asarray(v) for k, v in scene.stars(n_stars).items()}
+
+    def inputs(u):
+        theta = physical(u)
+        changed = {"mass": stars["mass"] * 10 ** theta[0], "log_age": stars["log_age"] + theta[1],
+                   "metallicity": stars["metallicity"] * 10 ** theta[2], "velocity": stars["velocity"] * jnp.exp(theta[3])}
+        return stars | changed, {"inclination": theta[4]}
+    return scene.Problem(model, inputs, prior=lambda u: 0.5 * jnp.sum(u**2))
+
+
+def whitened(data, mode, scale):
+    """The posterior in coordinates in which Laplace's Gaussian is the unit one."""
+    z = numpyro.sample("z", distributions.ImproperUniform(distributions.constraints.real_vector, (), (5,)))
+    numpyro.factor("posterior", -P.loss(mode + scale @ z, data, SIGMA))
+
+
+def setup(draws, thin, warmup, *arguments):
+    global P, SIGMA, SAMPLER
+    P = problem(*arguments)
+    cube = np.asarray(P.cube(jnp.zeros(5)))
+    image = cube.mean(axis=2)
+    SIGMA = float(np.median(cube[image > 0.01 * image.max()]) / SIGNAL_TO_NOISE)
+    SAMPLER = MCMC(HMC(whitened, step_size=0.5, trajectory_length=1.5, adapt_step_size=False, adapt_mass_matrix=False),
+                   num_warmup=warmup, num_samples=draws * thin, thinning=thin, jit_model_args=True, progress_bar=False)
+
+
+def mock(seed):
+    random = np.random.default_rng(seed)
+    truth = random.normal(size=5)
+    cube = np.asarray(P.cube(jnp.asarray(truth)))
+    return truth, jnp.asarray(cube + SIGMA * random.normal(size=cube.shape)), random
+
+
+def laplace(data):
+    """The mode and a square root of the covariance there."""
+    mode, _, evaluations = P.minimise(np.zeros(5), np.full(5, 0.1), data, SIGMA, [(-6, 6)] * 5)
+    return mode, np.linalg.cholesky(np.linalg.inv(P.curvature(mode, SIGMA))), evaluations
+
+
+def one_mock(seed):
+    truth, data, random = mock(seed)
+    mode, scale, evaluations = laplace(data)
+    SAMPLER.run(jax.random.PRNGKey(seed), data, jnp.asarray(mode), jnp.asarray(scale),
+                init_params={"z": jnp.asarray(random.normal(size=5))}, extra_fields=("accept_prob", "num_steps"))
+    z = np.asarray(SAMPLER.get_samples()["z"])
+    extra = SAMPLER.get_extra_fields()
+    u = mode + z @ scale.T
+    return {"rank": (u < truth).sum(axis=0), "effective": effective_sample_size(u[None]), "draws": len(u),
+            "accept": float(np.mean(extra["accept_prob"])), "evaluations": evaluations}
+
+
+def nuts(data, mode, scale, draws, seed):
+    sampler = MCMC(NUTS(whitened, adapt_mass_matrix=False), num_warmup=draws // 2, num_samples=draws, num_chains=2, chain_method="sequential",
+                   progress_bar=False)
+    start = np.random.default_rng(seed).normal(size=(2, 5))
+    sampler.run(jax.random.PRNGKey(seed), data, mode, scale, init_params={"z": jnp.asarray(start)},
+                extra_fields=("num_steps", "diverging"))
+    return mode + np.asarray(sampler.get_samples(group_by_chain=True)["z"]) @ scale.T, sampler.get_extra_fields()
+
+
+def draw_figure(truth, samples, gauss, ranks, n_ranks, bins):
+    theta, t, g = (np.asarray(physical(jnp.asarray(x))) for x in (samples, truth, gauss))
+    with plt.rc_context(scene.STYLE):
+        figure = plt.figure(figsize=(13.5, 7.6), layout="constrained")
+        left, right = figure.subfigures(1, 2, width_ratios=(1.75, 1))
+        axes = left.subplots(5, 5, sharex="col")
+        for i in range(5):
+            for j in range(5):
+                ax = axes[i, j]
+                if j > i:
+                    ax.set_axis_off()
+                    continue
+                if i == j:
+                    edges = np.histogram_bin_edges(theta[:, i], 30)
+                    ax.hist(theta[:, i], edges, color=FIT, alpha=0.7, density=True)
+                    ax.hist(g[:, i], edges, color=INK, histtype="step", lw=0.8, density=True)
+                    ax.axvline(t[i], color=TRUTH)
+                    ax.set_yticks([])
+                else:
+                    ax.plot(theta[:, j], theta[:, i], ".", ms=1.2, color=FIT, alpha=0.35, rasterized=True)
+                    ax.plot(t[j], t[i], "+", ms=11, mew=1.6, color=TRUTH)
+                    if j:
+                        ax.tick_params(labelleft=False)
+                if i == 4:
+                    ax.set_xlabel(LABELS[j])
+                if j == 0 and i:
+                    ax.set_ylabel(LABELS[i])
+                ax.locator_params(nbins=3)
+        left.suptitle("One mock: NUTS (blue), Laplace (line), truth (red)")
+        mocks = len(ranks)
+        low, high = stats.binom.interval(0.99, mocks, 1 / bins)
+        for k, ax in enumerate(right.subplots(5, 1, sharex=True)):
+            counts = np.bincount(ranks[:, k] * bins // n_ranks, minlength=bins)
+            ax.axhspan(low, high, color="#dddddd", zorder=0)
+            ax.axhline(mocks / bins, color="#888888", lw=0.8, zorder=1)
+            ax.bar((np.arange(bins) + 0.5) / bins, counts, 0.9 / bins, color=FIT)
+            ax.set_title(f"{LABELS[k].split(' [')[0]}: p = {stats.chisquare(counts).pvalue:.2f}", fontsize=9)
+            ax.set_ylim(0, 1.25 * max(high, counts.max()))
+        ax.set_xlabel("rank of the truth / number of ranks")
+        right.suptitle(f"Ranks in {mocks} mocks, 99 % band")
+    return figure
+
+
+def main():
+    parser = scene.arguments(__doc__, seed=3)
+    parser.add_argument("--library", default="bc03lr", help="SSP library (bc03lr)")
+    parser.add_argument("--stars", type=int, default=250)
+    options = parser.parse_args()
+    draws, thin, warmup, mocks, bins, long = (9, 1, 5, 4, 2, 40) if options.quick else (49, 1, 10, 200, 10, 300)
+    common = (draws, thin, warmup, options.library, options.stars)
+
+    setup(*common)
+    truth, data, random = mock(options.seed)
+    mode, scale, _ = laplace(data)
+    say("mode and curvature of one mock")
+    chains, extra = nuts(data, mode, scale, long, options.seed)
+    samples = chains.reshape(-1, 5)
+    gauss = mode + random.normal(size=(20000, 5)) @ scale.T
+    theta, t = np.asarray(physical(jnp.asarray(samples))), np.asarray(physical(jnp.asarray(truth)))
+    for k, n in enumerate(NAMES):
+        say(f"{n}: {theta[:, k].mean():.4f} +- {theta[:, k].std():.4f}, truth {t[k]:.4f}")
+    rhat, effective = split_gelman_rubin(chains), effective_sample_size(chains)
+    say(f"NUTS: {len(samples)} draws, {np.mean(extra['num_steps']):.1f} gradients a draw, {int(np.sum(extra['diverging']))} divergent, "
+        f"R-hat <= {rhat.max():.3f}, effective draws >= {effective.min():.0f}")
+
+    first = 1000 * options.seed
+    results = scene.in_processes(one_mock, range(first, first + mocks), options.workers, setup, common)
+    ranks = np.array([r["rank"] for r in results])
+    p = {n: float(stats.chisquare(np.bincount(ranks[:, k] * bins // (draws + 1), minlength=bins)).pvalue)
+         for k, n in enumerate(NAMES)}
+    say("chi^2 of ranks: " + ", ".join(f"{n} p = {v:.3f}" for n, v in p.items()))
+    flat = min(p.values()) > 0.01 / len(p)
+    scene.finish(options.output, "fit_posterior", {
+        "seed": options.seed, "stars": options.stars, "shape": P.model.shape, "signal_to_noise": SIGNAL_TO_NOISE,
+        "truth": dict(zip(NAMES, t)), "mean": dict(zip(NAMES, theta.mean(axis=0))), "sigma": dict(zip(NAMES, theta.std(axis=0))),
+        "nuts": {"draws": len(samples), "gradients_per_draw": float(np.mean(extra["num_steps"])),
+                 "divergent": int(np.sum(extra["diverging"])), "rhat": float(rhat.max()), "effective": float(effective.min())},
+        "mocks": mocks, "draws_per_mock": draws, "thinning": thin,
+        "accept": float(np.mean([r["accept"] for r in results])),
+        "effective_share_of_draws": float(np.mean([r["effective"] for r in results]) / draws), "bins": bins, "p_values": p,
+        "flat": bool(flat),
+    }, draw_figure(truth, samples, gauss, ranks, draws + 1, bins))
+    return 0 if flat else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
