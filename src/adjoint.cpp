@@ -45,6 +45,7 @@ InputsBar Linearisation::vjp(const Cube& cubeBar, const GradientOptions& options
     const std::vector<PsfParameter> psfs = options.instrument ? s.psfParametersOf() : std::vector<PsfParameter>{};
     const std::vector<LsfParameter> lsfs = options.instrument ? s.lsfParametersOf() : std::vector<LsfParameter>{};
     const bool instrument = !psfs.empty() || !lsfs.empty();
+    if (s.device && !options.templates) return s.vjpOnDevice(cubeBar, psfs, lsfs);
     const OpticsTranspose transpose(o, o.psf(), o.lsf());
     std::vector<OpticsTranspose> slopes;  // of psfs, then of the LSF
     for (const PsfParameter p : psfs) slopes.emplace_back(o, s.psfSlope(p), o.lsf());
@@ -95,21 +96,10 @@ InputsBar Linearisation::vjp(const Cube& cubeBar, const GradientOptions& options
     });
 
     const StageTimer timer("inputs adjoint");
-    InputsBar g;
+    StarsBar starsBar;
     const ViewSums sums =
-        inputsOfRecords(s.exec, s.stars, s.frame, s.binned, s.table, s.doppler(), bar.data(), g.stars);
-    g.systemicVelocity = s.frame.rotation.row[2] * -sums.velocity;
-    cosmologicalShiftAdjoint(s.view.redshift, g.redshiftShift, sums.shift);
-    s.distanceOfLight(sums.light, g);
-    g.rotation.row[2] = sums.lineOfSight;
-    s.viewOfRotation(g);
-    for (std::size_t k = 0; k < psfs.size(); ++k)
-        (psfs[k] == PsfParameter::fwhm ? g.psfFwhm : (psfs[k] == PsfParameter::beta ? g.psfBeta : g.psfSigmaSpaxels)) =
-            psfBar[k];
-    for (const LsfParameter& p : lsfs) {
-        double& sum = g.lsf.emplace_back(0.0);
-        for (std::size_t j = 0; j < pixels; ++j) sum += sigmaBar[j] * p.sigmaSlope[j];
-    }
+        inputsOfRecords(s.exec, s.stars, s.frame, s.binned, s.table, s.doppler(), bar.data(), starsBar);
+    InputsBar g = s.inputsOf(std::move(starsBar), sums, psfs, psfBar, lsfs, sigmaBar);
     if (templates) {
         const std::vector<double> total = templates->total();
         g.templates.assign(s.library.flux.size(), 0.0);

@@ -190,7 +190,7 @@ bool KernelPipeline::observe(const DeviceTask& t, GalaxyCube& g) {
     };
     Sky sky = timed("project", [&] { return project(t); });
     if (sky.total.inMask == 0) return false;
-    const KnotTable& table = t.knots(sky.total.shiftMin, sky.total.shiftMax);
+    const KnotTable& table = t.knots(sky.total.shiftMin, sky.total.shiftMax, sky.total.onGrid);
     const OrderedStars ordered = timed("bin", [&] { return order(t, sky, table); });
     stars_ = {};
     sky = {};

@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "deal.hpp"
+#include "device_adjoint.hpp"
+#include "device_observer.hpp"
 #include "run_galaxy.hpp"
 #include "run_plan.hpp"
 #include "stages/noise_adjoint.hpp"
@@ -131,6 +133,8 @@ private:
             observe(exec_, g.stars, g.input, c, o.view, *setup.library, setup.cosmology, *setup.tables);
         if (run_.target.empty()) {
             if (given.data.size() != model.flux.data.size()) return given;  // vjp() says what is wrong
+            if (const auto device = makeDeviceAdjoint(c.resources.backend, nodeRank()))
+                return device->noise({*noise, model.wavelength, model.grid, id, o.noise.view}, model.flux, given);
             return noiseAdjoint(exec_, *noise, model.wavelength, model.grid, id, o.noise.view, model.flux, given,
                                 nullptr);
         }
@@ -159,6 +163,7 @@ std::string ofRank(const std::string& path, int rank) {
 }  // namespace
 
 ExitCode writeGradients(const Config& config, const GradientRun& run) {
+    requireDevice(config.resources.backend, nodeRank());
     const Comm world = Comm::world();
     const Job job(config, run);
     const RunPlan& plan = job.plan();

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "stages/blocks.hpp"
+#include "tessera/comm/comm.hpp"
 #include "tessera/core/dual.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/physics/flux.hpp"
@@ -15,6 +16,7 @@ namespace tessera {
 
 void Linearisation::State::prepare() {
     const Optics& o = optics();
+    device = makeDeviceAdjoint(config.resources.backend, nodeRank());
     std::optional<StageTimer> timer(std::in_place, "frame");
     frame = tessera::frame(exec, stars, input.subhalo, input.centre, input.boxSize, view);
     GalaxyReport& r = plan.report;

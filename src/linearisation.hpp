@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "device_adjoint.hpp"
 #include "stages/instrument_slopes.hpp"
 #include "stages/spectra_derivative.hpp"
 #include "tessera/adjoint.hpp"
@@ -31,6 +33,7 @@ struct Linearisation::State {
     std::vector<std::uint32_t> lit;
     std::vector<std::uint8_t> wanted;
     std::optional<SpectraDerivative> spectra;
+    std::unique_ptr<DeviceAdjoint> device;  // of the backend, if that is a device
 
     State(Host e, const Stars& s, const GalaxyInput& in, const Config& c, std::size_t viewIndex, const SspLibrary& l,
           const Cosmology& cosmology_, const InstrumentTables& t)
@@ -81,6 +84,11 @@ struct Linearisation::State {
     void forwardSpectra(const Accumulator*, std::size_t first, std::size_t count, float* out, std::size_t stride) const;
     std::vector<double> pixelDots(const float* a, const float* b, std::size_t wide, std::size_t stride) const;
     void checkCotangent(const Cube&) const;
+    InputsBar vjpOnDevice(const Cube& cubeBar, const std::vector<PsfParameter>&,
+                          const std::vector<LsfParameter>&) const;
+    // Of what the stars and the instrument's parameters have gathered; sigmaBar: of the LSF's width at every pixel.
+    InputsBar inputsOf(StarsBar&&, const ViewSums&, const std::vector<PsfParameter>&, const std::vector<double>& psfBar,
+                       const std::vector<LsfParameter>&, const std::vector<double>& sigmaBar) const;
     void viewOfRotation(InputsBar&) const;
     void distanceOfLight(double light, InputsBar&) const;
     Mat3d rotationDot(const InputsBar&) const;

@@ -223,8 +223,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         return std::move(g);
     };
     if (device) {
-        const auto tableOf = [&](float low, float high) -> const KnotTable& {
-            return state_->knotsOf(v, tableKeyOf(low, high, 0));
+        const auto tableOf = [&](float low, float high, std::uint64_t inside) -> const KnotTable& {
+            return state_->knotsOf(v, tableKeyOf(low, high, inside));
         };
         const DeviceTask task{f,
                               input.boxSize,
@@ -236,7 +236,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                               tableOf,
                               [&] { return state_->cubeOf(v); },
                               c.noise ? &*c.noise : nullptr,
-                              noise};
+                              noise,
+                              c.spectra.coefficientsFrom};
         if (!device->observe(task, g)) throw emptyField();
         return finished();
     }

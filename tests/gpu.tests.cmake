@@ -3,4 +3,6 @@
 if(TESSERA_SIMT)
   add_subdirectory(gpu)
   tessera_test(gpu_pipeline)
+  tessera_test(gpu_gradients SOURCES test_gpu_gradients.cpp adjoint_oracle.cpp)
+  tessera_test(gpu_dense SOURCES test_gpu_dense.cpp oracle.cpp)
 endif()

@@ -113,7 +113,9 @@ __global__ void __launch_bounds__(threads) accumulateKernel(AccumulateArgs a) {
     for (std::uint32_t r = item.firstRun; r < item.firstRun + item.runs; ++r) {
         const StarRun run = a.run[r];
         for (std::uint32_t m = threadIdx.x; m < tile.knots; m += threads) {
-            const KnotSum sum = sumAtKnot(a, run, tile.firstKnot + m);
+            const std::size_t knot = tile.firstKnot + m;
+            const KnotSum sum =
+                run.count > 0 ? sumAtKnot(a, run, knot) : KnotSum{a.nodeSum[run.first * a.fluxStride + knot], 0};
             sum0[m] = sum.spectrum;
             sum1[m] = sum.moment;
         }

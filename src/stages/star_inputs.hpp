@@ -2,24 +2,10 @@
 // transpose and tangent of project() and bin(). Derivations 2, 6 and 7 of docs/adjoints.md.
 #pragma once
 
+#include "tessera/physics/star_inputs.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
-
-// What the stars' line-of-sight velocities v = R_z . (v_i - v_sys) say of the view.
-struct ViewSums {
-    double velocity = 0;  // sum of the cotangents of v
-    double shift = 0;     // sum of the cotangents of the shifts
-    double light = 0;     // sum of mass times its cotangent
-    Vec3d lineOfSight;    // cotangent of R_z
-    ViewSums& operator+=(const ViewSums& o) {
-        velocity += o.velocity;
-        shift += o.shift;
-        light += o.light;
-        lineOfSight += o.lineOfSight;
-        return *this;
-    }
-};
 
 // Stars outside the field, and RUBIX's dark ones, keep 0.
 ViewSums inputsOfRecords(Host, const Stars&, const GalaxyFrame&, const BinnedStars&, const KnotTable&, Doppler,
