@@ -2,7 +2,6 @@
 
 #include "kernels/reduce.hpp"
 #include "tessera/core/hd.hpp"
-#include "tessera/physics/ssp.hpp"
 
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
@@ -72,7 +71,8 @@ struct AtShift {
     const AccumulateArgs& a;
     const AccumulateTile& tile;
     const Integrals& integrals;
-    double shift, stretch;
+    double shift, stretch, inverse;  // inverse: of the stretch
+    double lnFirst;                  // ln of the tile's first edge; where log
 
     // Integrals at the stretched knot: x x' density, first, second.
     __device__ Triple atKnot(std::uint32_t m) const {
@@ -83,7 +83,7 @@ struct AtShift {
             const double first = integrals.first[tile.pixels];
             return {0, first, integrals.second[tile.pixels] + first * (x - edge[tile.pixels])};
         }
-        const double j = a.log ? (a.lnPosition[tile.firstKnot + m] + shift - std::log(edge[0])) * a.inverseWidth
+        const double j = a.log ? (a.lnPosition[tile.firstKnot + m] + shift - lnFirst) * a.inverseWidth
                                : (x - edge[0]) * a.inverseWidth;
         const double most = double(tile.pixels - 1);
         const auto slot = std::uint32_t(j < 0 ? 0 : (j > most ? most : j));
@@ -93,7 +93,7 @@ struct AtShift {
 
     // Means between a knot and the next, of the integrals there, with their derivatives.
     __device__ Triple mean(std::uint32_t m, const Triple& here, const Triple& next) const {
-        const double step = a.inverseStep[tile.firstKnot + m], mean = (next.value - here.value) * step / stretch;
+        const double step = a.inverseStep[tile.firstKnot + m], mean = (next.value - here.value) * step * inverse;
         const double slope =
             (a.position[tile.firstKnot + m + 1] * next.slope - a.position[tile.firstKnot + m] * here.slope) * step -
             mean;
@@ -121,33 +121,41 @@ struct AtShift {
     }
 };
 
-// By a warp: bar += cotangent of the star's record.
+// By a warp: bar += cotangent of the star's record. Neighbouring templates are subtracted before they are summed, and of the
+// slopes, which sum to 0, a value from the middle: what is left of these sums is small.
 __device__ void gatherStar(const AccumulateArgs& a, const AccumulateTile& tile, const StarRecord& s, const Rows& rows,
                            float offset, StarRecordBar& bar) {
     const std::size_t ageStep = std::size_t(a.ageStep) * a.fluxStride, zStep = std::size_t(a.zStep) * a.fluxStride;
     const std::size_t t = std::size_t(s.corner) * a.fluxStride + tile.firstKnot;
-    const SspWeights<float> w = sspWeights(s.ageFraction, s.zFraction);
     const float half = 0.5F * offset;
-    SspWeights<float> product{{0, 0, 0, 0}};
-    float change = 0;
-    for (std::uint32_t m = threadIdx.x % 32; m < tile.knots; m += 32) {
+    float mass = 0, age = 0, z = 0, shift = 0;
+    const auto spectrum = [&](std::uint32_t m) {
         const float t0 = a.flux[t + m], t1 = a.flux[t + ageStep + m], t2 = a.flux[t + zStep + m],
                     t3 = a.flux[t + zStep + ageStep + m];
+        const float lower = t0 + s.ageFraction * (t1 - t0), upper = t2 + s.ageFraction * (t3 - t2);
+        return lower + s.zFraction * (upper - lower);
+    };
+    const float level = spectrum(tile.knots / 2);
+    for (std::uint32_t m = threadIdx.x % 32; m < tile.knots; m += 32) {
+        const float t0 = a.flux[t + m], t2 = a.flux[t + zStep + m];
+        const float age0 = a.flux[t + ageStep + m] - t0, age1 = a.flux[t + zStep + ageStep + m] - t2;
+        const float ofAge = age0 + s.zFraction * (age1 - age0);
+        const float ofZ = (t2 - t0) + s.ageFraction * (age1 - age0);
+        const float y = t0 + s.zFraction * (t2 - t0) + s.ageFraction * ofAge;
         const float slope = rows.slope[m], bent = rows.bent[m];
         const float b = rows.value[m] + offset * (slope + half * bent);
-        product.w[0] += b * t0;
-        product.w[1] += b * t1;
-        product.w[2] += b * t2;
-        product.w[3] += b * t3;
-        change += (slope + offset * bent) * (w.w[0] * t0 + w.w[1] * t1 + w.w[2] * t2 + w.w[3] * t3);
+        mass += b * y;
+        age += b * ofAge;
+        z += b * ofZ;
+        shift += (slope + offset * bent) * (y - level);
     }
-    warpSum4(product.w);
-    change = warpSum(change);
+    float sums[4] = {mass, age, z, shift};
+    warpSum4(sums);
     if (threadIdx.x % 32 != 0) return;
-    bar.mass += w.w[0] * product.w[0] + w.w[1] * product.w[1] + w.w[2] * product.w[2] + w.w[3] * product.w[3];
-    for (float& p : product.w) p *= s.mass;
-    sspWeightsAdjoint(s.ageFraction, s.zFraction, bar.ageFraction, bar.zFraction, product);
-    bar.shift += s.mass * change;
+    bar.mass += sums[0];
+    bar.ageFraction += s.mass * sums[1];
+    bar.zFraction += s.mass * sums[2];
+    bar.shift += s.mass * sums[3];
 }
 
 __global__ void __launch_bounds__(threads) gatherKernel(GatherArgs g) {
@@ -164,9 +172,10 @@ __global__ void __launch_bounds__(threads) gatherKernel(GatherArgs g) {
         const AccumulateTile tile = a.tile[t];
         integrate(a, tile, &g.spectraBar[item.row * a.stride + tile.firstPixel], integrals);
         __syncthreads();
+        const double lnFirst = a.log ? std::log(a.edge[tile.firstPixel]) : 0;
         for (std::uint32_t r = item.firstBin + warp; r < item.firstBin + item.bins; r += warps) {
             const ShiftBin bin = g.bin[r];
-            AtShift{a, tile, integrals, bin.centre, std::exp(bin.centre)}.rows(rows);
+            AtShift{a, tile, integrals, bin.centre, std::exp(bin.centre), std::exp(-bin.centre), lnFirst}.rows(rows);
             __syncwarp();
             for (std::uint32_t i = bin.first; i < bin.first + bin.count; ++i) {
                 const StarRecord s = a.star[i];

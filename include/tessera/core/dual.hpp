@@ -13,7 +13,7 @@ template <class T>
 struct Dual {
     T v{}, d{};
 
-    TESSERA_HD constexpr Dual() = default;
+    constexpr Dual() = default;
     template <class U>
     requires std::is_arithmetic_v<U> TESSERA_HD constexpr Dual(U value) : v(T(value)) {}  // a constant
     TESSERA_HD constexpr Dual(T value, T derivative) : v(value), d(derivative) {}
