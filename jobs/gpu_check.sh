@@ -58,7 +58,7 @@ mkdir -p "$folder"
 report=${report:-$folder/report.txt}
 : >"$report"
 failed=() skipped=() passed=()
-put() { printf '%s\n' "$*" | tee -a "$report"; }
+put() { printf '%s\n' "$@" | tee -a "$report"; }
 # step NAME COMMAND...: its output goes to the report; 77 means that it could not run.
 step() {
   local name=$1 code=0 begin=$SECONDS

@@ -262,7 +262,8 @@ AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
 
     // Spectra take at most a quarter of the device.
     const std::size_t rows = lit + DeviceTranspose::temporaryRows(o, lit) + (instrument ? stars.forwardRows() : 0);
-    const std::size_t fits = freeMemory() / 4 / sizeof(float) / std::max<std::size_t>(rows, 1), least = 64;
+    constexpr std::size_t least = 64;
+    const std::size_t fits = blockRoom(t.memory, rows * least * sizeof(float)) / sizeof(float) / rows;
     const std::size_t block =
         t.table.rubix ? pixels
                       : std::min(pixels, std::max(least, fits > 2 * wings ? fits - 2 * wings : std::size_t(0)));

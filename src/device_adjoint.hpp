@@ -28,6 +28,7 @@ struct AdjointTask {
     std::span<const std::uint8_t> wanted;  // spaxels of the field whose cotangent counts
     std::vector<Psf> psfSlopes;            // derivatives in the parameters that are asked for
     std::optional<Lsf> lsfSlope;
+    std::size_t memory = 0;  // [byte] of the device; 0: what is free
 };
 
 struct AdjointSums {

@@ -11,7 +11,7 @@ namespace tessera {
 namespace gpu::simtBackend {
 std::unique_ptr<DeviceObserver> makeObserver(int nodeRank);
 std::unique_ptr<DeviceAdjoint> makeAdjoint(int nodeRank);
-}
+}  // namespace gpu::simtBackend
 #endif
 #ifdef TESSERA_HAS_CUDA
 namespace gpu::cuda {

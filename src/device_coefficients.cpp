@@ -91,12 +91,12 @@ double deviceStarsPerNode(const KnotTable& table) {
 }
 
 DeviceNodes sumNodes(const Stream& s, const OrderedStars& o, const KnotTable& table, const DeviceKnots& knots,
-                     double starsPerNode) {
+                     double starsPerNode, std::size_t room) {
     DeviceNodes out;
     if (!(table.nodeStep > 0)) return out;
     std::vector<Dense> dense = denseSpaxels(s, o, table, starsPerNode);
     // What does not fit is summed star by star.
-    const std::size_t budget = freeMemory() / 8;
+    const std::size_t budget = room / 2;
     const auto tooFar = [&](const Dense& d) {
         return (std::size_t(d.nodes.row) + d.nodes.nodes) * table.stride * sizeof(float) > budget;
     };

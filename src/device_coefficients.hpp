@@ -25,7 +25,9 @@ struct DeviceNodes {
 double deviceStarsPerNode(const KnotTable&);
 
 // None where the table has no nodes (nodeStep), or no spaxel is dense. Waits for the device.
-DeviceNodes sumNodes(const Stream&, const OrderedStars&, const KnotTable&, const DeviceKnots&, double starsPerNode);
+// room: [byte] of the device that it may fill.
+DeviceNodes sumNodes(const Stream&, const OrderedStars&, const KnotTable&, const DeviceKnots&, double starsPerNode,
+                     std::size_t room);
 
 }  // namespace TESSERA_GPU_BACKEND
 }  // namespace tessera::gpu

@@ -27,6 +27,7 @@ struct DeviceTask {
     const NoiseConfig* noise = nullptr;  // none: nullptr
     NoiseKey noiseKey;
     double starsPerNode = 0;  // from which on a spaxel is dense; 0: where that is faster
+    std::size_t memory = 0;   // [byte] of the device; 0: what is free
 };
 
 class DeviceObserver {

@@ -60,7 +60,8 @@ CubeMaker::CubeMaker(const Stream& s, const DeviceTask& t, const OrderedStars& s
       grid_(grid),
       optics_(t.plan.optics),
       knots_(s, table),
-      nodes_(sumNodes(s, stars, table, knots_, t.starsPerNode > 0 ? t.starsPerNode : deviceStarsPerNode(table))),
+      nodes_(sumNodes(s, stars, table, knots_, t.starsPerNode > 0 ? t.starsPerNode : deviceStarsPerNode(table),
+                      memoryLeft(t.memory) / 4)),
       plan_(planAccumulate(stars.spaxelRun, stars.firstOfRun, nodes_.dense)) {
     const std::size_t n = t.field.n, pad = optics_.pad(), side = optics_.side();
     const std::vector<std::uint8_t> near = reached(optics_, plan_.lit);
@@ -93,7 +94,8 @@ CubeMaker::CubeMaker(const Stream& s, const DeviceTask& t, const OrderedStars& s
 std::size_t CubeMaker::blockPixels() const {
     if (table_.rubix) return grid_.size;
     const std::size_t n = optics_.n(), rows = plan_.rows + plan_.lit.size() + 2 * n * optics_.side();
-    const std::size_t fits = freeMemory() / 4 / sizeof(float) / rows, extra = 2 * optics_.wings(), least = 64;
+    const std::size_t fits = blockRoom(t_.memory, rows * 64 * sizeof(float)) / sizeof(float) / rows,
+                      extra = 2 * optics_.wings(), least = 64;
     return std::min(grid_.size, std::max(least, fits > extra ? fits - extra : 0));
 }
 
@@ -180,6 +182,14 @@ std::vector<double> CubeMaker::finish() {
 }
 
 }  // namespace
+
+std::size_t blockRoom(std::size_t budget, std::size_t least) {
+    const std::size_t left = memoryLeft(budget);
+    if (budget > 0 && left < least)
+        throw Error("resources.device_memory of " + std::to_string(budget) + " bytes: stars and cubes take " +
+                    std::to_string(allocated().load()) + ", and a block of spectra at least " + std::to_string(least));
+    return left / 4;
+}
 
 DeviceBuffer<float> makeDeviceCube(const Stream& s, const DeviceTask& t, const OrderedStars& stars,
                                    const KnotTable& table, GalaxyCube& g) {

@@ -8,7 +8,8 @@ namespace tessera {
 
 InputsBar Linearisation::State::vjpOnDevice(const Cube& cubeBar, const std::vector<PsfParameter>& psfs,
                                             const std::vector<LsfParameter>& lsfs) const {
-    AdjointTask task{stars, frame, plan.plan, binned, table, library, view.redshift, doppler(), wanted, {}, {}};
+    AdjointTask task{stars,         frame,     plan.plan, binned, table, library,
+                     view.redshift, doppler(), wanted,    {},     {},    config.resources.deviceMemory};
     for (const PsfParameter p : psfs) task.psfSlopes.push_back(psfSlope(p));
     if (!lsfs.empty()) task.lsfSlope = lsfSlope();
     AdjointSums sums = device->vjp(task, cubeBar);

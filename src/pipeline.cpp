@@ -237,7 +237,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                               [&] { return state_->cubeOf(v); },
                               c.noise ? &*c.noise : nullptr,
                               noise,
-                              c.spectra.coefficientsFrom};
+                              c.spectra.coefficientsFrom,
+                              c.resources.deviceMemory};
         if (!device->observe(task, g)) throw emptyField();
         return finished();
     }

@@ -145,6 +145,20 @@ TEST_CASE("wavelengths that the library does not cover have no cotangent on simt
     alike(b.simt, b.cpu);
 }
 
+TEST_CASE("a budget of the device's memory cuts the adjoint into blocks, or is too small", "[gpu][adjoint]") {
+    SceneOptions o;
+    o.pixels = 300;
+    AdjointScene s = makeScene(o);
+    const Stars stars = sceneStars(200);
+    sceneInputs(s, stars);
+    const Cube w = cubeOf(s, randomCotangent(s, 5));
+    s.config.resources.deviceMemory = 700'000;
+    const Both b = both(s, stars, w);
+    alike(b.simt, b.cpu);
+    s.config.resources.deviceMemory = 50'000;
+    CHECK_THROWS_WITH(both(s, stars, w), Catch::Contains("resources.device_memory of 50000 bytes"));
+}
+
 TEST_CASE("the templates' gradient is the CPU's whatever the backend", "[gpu][adjoint]") {
     AdjointScene s = makeScene({});
     const Stars stars = sceneStars(100);
