@@ -112,6 +112,7 @@ ViewSums Linearisation::State::inputsOfCube(const Cube& cubeBar, const GradientO
     const std::vector<PsfParameter> psfs = options.instrument ? psfParametersOf() : std::vector<PsfParameter>{};
     const std::vector<LsfParameter> lsfs = options.instrument ? lsfParametersOf() : std::vector<LsfParameter>{};
     const bool instrument = !psfs.empty() || !lsfs.empty();
+    if (device && !options.templates) return vjpOnDevice(cubeBar, psfs, lsfs, g);
     const OpticsTranspose transpose(o, o.psf(), o.lsf());
     std::vector<OpticsTranspose> slopes;  // of psfs, then of the LSF
     for (const PsfParameter p : psfs) slopes.emplace_back(o, psfSlope(p), o.lsf());
@@ -157,9 +158,7 @@ ViewSums Linearisation::State::inputsOfCube(const Cube& cubeBar, const GradientO
     });
 
     const StageTimer timer("inputs adjoint");
-    for (std::size_t k = 0; k < psfs.size(); ++k)
-        (psfs[k] == PsfParameter::fwhm ? g.psfFwhm : (psfs[k] == PsfParameter::beta ? g.psfBeta : g.psfSigmaSpaxels)) =
-            total(psfBar[k]);
+    for (std::size_t k = 0; k < psfs.size(); ++k) psfBarOf(psfs[k], g) = total(psfBar[k]);
     for (const std::vector<double>& p : lsfBar) g.lsf.push_back(total(p));
     if (templates) {
         const std::vector<double> sums = templates->total();

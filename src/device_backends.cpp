@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "device_adjoint.hpp"
 #include "device_observer.hpp"
 #include "tessera/core/error.hpp"
 
@@ -17,11 +18,13 @@ namespace tessera {
 #ifdef TESSERA_HAS_SIMT
 namespace gpu::simtBackend {
 std::unique_ptr<DeviceObserver> makeObserver(int nodeRank);
-}
+std::unique_ptr<DeviceAdjoint> makeAdjoint(int nodeRank);
+}  // namespace gpu::simtBackend
 #endif
 #ifdef TESSERA_HAS_CUDA
 namespace gpu::cuda {
 std::unique_ptr<DeviceObserver> makeObserver(int nodeRank);
+std::unique_ptr<DeviceAdjoint> makeAdjoint(int nodeRank);
 bool deviceIsThere();
 }  // namespace gpu::cuda
 #endif
@@ -95,6 +98,19 @@ void requireDevice(Backend backend, const Comm& world) {
     const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
     throw Error(fmt::format("{}{}{}", std::string(all.begin(), std::find(all.begin(), all.end(), '\n')), who,
                             visible != nullptr ? fmt::format(" (CUDA_VISIBLE_DEVICES is \"{}\")", visible) : ""));
+}
+
+// The same devices; the observer's errors.
+std::unique_ptr<DeviceAdjoint> makeDeviceAdjoint(Backend backend, [[maybe_unused]] int nodeRank) {
+#ifdef TESSERA_HAS_SIMT
+    if (backend == Backend::simt) return gpu::simtBackend::makeAdjoint(nodeRank);
+#endif
+#ifdef TESSERA_HAS_CUDA
+    if (backend == Backend::cuda || (backend == Backend::automatic && gpu::cuda::deviceIsThere()))
+        return gpu::cuda::makeAdjoint(nodeRank);
+#endif
+    makeDeviceObserver(backend, nodeRank);  // throws where the build has no such backend
+    return nullptr;
 }
 
 }  // namespace tessera

@@ -27,12 +27,13 @@ struct DeviceTask {
     Doppler doppler = Doppler::relativistic;
     double redshift = 0;
     const SspLibrary& library;
-    std::function<const KnotTable&(float shiftMin, float shiftMax)> knots;
+    std::function<const KnotTable&(float shiftMin, float shiftMax, std::uint64_t stars)> knots;
     std::function<Cube()> newCube;
     const NoiseConfig* noise;  // none: nullptr
     NoiseKey noiseKey;
     Team& team;  // who has the galaxy's stars, each a part of them
     const ResourcesConfig& resources;
+    double starsPerNode = 0;  // from which on a spaxel is dense; 0: where that is faster
 };
 
 class DeviceObserver {

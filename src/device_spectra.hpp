@@ -20,6 +20,10 @@ auto upload(const Stream& s, const Values& from) {
 std::unique_ptr<DeviceObserver> makeObserver(int nodeRank);
 bool deviceIsThere();
 
+// [byte] of the device's memory for a block of spectra: a quarter of what is left. Error: a declared budget has no room for the
+// least block.
+std::size_t blockRoom(std::size_t budget, std::size_t least);
+
 // Spectra of the lit spaxels, behind LSF and PSF, in blocks of wavelengths that fit the device's memory; and the map of
 // their flux: on the owner of the galaxy. Waits for the device.
 DeviceBuffer<float> makeDeviceCube(const Stream&, const DeviceTask&, DeviceTeam&, const OrderedStars&, const KnotTable&,

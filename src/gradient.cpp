@@ -8,6 +8,8 @@
 #include <optional>
 
 #include "deal.hpp"
+#include "device_adjoint.hpp"
+#include "device_observer.hpp"
 #include "run_galaxy.hpp"
 #include "run_plan.hpp"
 #include "stages/noise_adjoint.hpp"
@@ -147,6 +149,8 @@ private:
                 out.scalars.push_back({"chi2", {chi2}});
             } else if (given.flux.data.size() != model.flux.data.size()) {
                 bar = std::move(given.flux);  // vjp() says what is wrong
+            } else if (const auto device = makeDeviceAdjoint(c.resources.backend, nodeRank())) {
+                bar = device->noise({*noise, model.wavelength, model.grid, id, o.noise.view}, model.flux, given.flux);
             } else {
                 bar = noiseAdjoint(exec_, *noise, model.wavelength, model.grid, id, o.noise.view, model.flux,
                                    given.flux, nullptr);
@@ -182,6 +186,7 @@ std::string ofRank(const std::string& path, int rank) {
 }  // namespace
 
 ExitCode writeGradients(const Config& config, const GradientRun& run) {
+    requireDevice(config.resources.backend, nodeRank());
     const Comm world = Comm::world();
     const Job job(config, run);
     const RunPlan& plan = job.plan();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "stages/blocks.hpp"
+#include "tessera/comm/comm.hpp"
 #include "tessera/core/dual.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/physics/flux.hpp"
@@ -14,8 +15,15 @@
 
 namespace tessera {
 
+double& Linearisation::State::psfBarOf(PsfParameter p, InputsBar& g) {
+    return p == PsfParameter::fwhm ? g.psfFwhm : (p == PsfParameter::beta ? g.psfBeta : g.psfSigmaSpaxels);
+}
+
 void Linearisation::State::prepare() {
     const Optics& o = optics();
+    // Shared galaxies and footprints are the CPU's.
+    if (team.alone() && config.projection.footprint == FootprintKind::nearest)
+        device = makeDeviceAdjoint(config.resources.backend, nodeRank());
     std::optional<StageTimer> timer(std::in_place, "frame");
     frame = tessera::frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather());
     GalaxyReport& r = plan.report;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "device_adjoint.hpp"
 #include "knot_cache.hpp"
 #include "stages/instrument_slopes.hpp"
 #include "stages/maps_adjoint.hpp"
@@ -42,6 +44,7 @@ struct Linearisation::State {
     std::uint64_t allLit = 0, inside = 0;  // spaxels, records of all ranks
     std::vector<std::uint8_t> wanted;
     std::optional<SpectraDerivative> spectra;
+    std::unique_ptr<DeviceAdjoint> device;  // of the backend, if that is a device
 
     State(Host e, const Stars& s, const GalaxyInput& in, const Config& c, std::size_t viewIndex, const SspLibrary& l,
           const Cosmology& cosmology_, const InstrumentTables& t, const Comm& c_)
@@ -109,6 +112,10 @@ struct Linearisation::State {
     struct TangentParts;
     TangentParts tangentOf(const InputsBar&) const;
     void checkCotangent(const Cube&) const;
+    static double& psfBarOf(PsfParameter, InputsBar&);
+    // As inputsOfCube(), where `device` is.
+    ViewSums vjpOnDevice(const Cube& cubeBar, const std::vector<PsfParameter>&, const std::vector<LsfParameter>&,
+                         InputsBar&) const;
     void viewOfRotation(InputsBar&) const;
     void distanceOfLight(double light, InputsBar&) const;
     void distanceOfSpaxel(double spaxelBar, InputsBar&) const;

@@ -246,8 +246,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         return std::move(g);
     };
     if (device) {
-        const auto tableOf = [&](float low, float high) -> const KnotTable& {
-            KnotTable& table = state_->knotsOf(v, tableKeyOf(low, high, 0)).table;
+        const auto tableOf = [&](float low, float high, std::uint64_t inside) -> const KnotTable& {
+            KnotTable& table = state_->knotsOf(v, tableKeyOf(low, high, inside)).table;
             team.agree(table);
             return table;
         };
@@ -263,7 +263,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
                               c.noise ? &*c.noise : nullptr,
                               noise,
                               team,
-                              c.resources};
+                              c.resources,
+                              c.spectra.coefficientsFrom};
         if (!device->observe(task, g)) throw emptyField();
         return finished();
     }

@@ -17,20 +17,6 @@ using namespace tessera::test;
 
 namespace {
 
-// The library's lines are a few Angstrom wide, like those of stars, whatever its sampling.
-SspLibrary lineLibrary(double step, std::size_t nAge = 6, std::size_t nZ = 3, double width = 8) {
-    SspLibrary l = syntheticLibrary(step, 0, 7, nAge, nZ);
-    std::mt19937_64 rng(17);
-    std::uniform_real_distribution<double> uniform;
-    for (std::size_t t = 0; t < l.nTemplates(); ++t)
-        for (int line = 0; line < 120; ++line) {
-            const double centre = 3000 + 8000 * uniform(rng), depth = 0.5 * uniform(rng);
-            for (std::size_t m = 0; m < l.nLambda(); ++m)
-                l.flux[t * l.nLambda() + m] *= 1 - depth * std::exp(-sq((l.wavelength[m] - centre) / width));
-        }
-    return l;
-}
-
 struct Scene {
     Stars stars;
     SspLibrary library;

@@ -144,6 +144,18 @@ TEST_CASE("RUBIX's convention on simt is that on cpu", "[gpu]") {
     compare(observeBoth(c, stars, library));
 }
 
+TEST_CASE("a budget of the device's memory cuts the wavelengths into blocks, or is too small", "[gpu]") {
+    const Stars stars = randomStars(1000, 25, 1.2, 180);
+    const SspLibrary library = syntheticLibrary(20, 0.4);
+    Config c = smallConfig();
+    c.lsf = LsfConfig{};
+    c.lsf->fwhm = 2.5;
+    c.resources.deviceMemory = 2'000'000;
+    compare(observeBoth(c, stars, library));
+    c.resources.deviceMemory = 200'000;
+    CHECK_THROWS_WITH(observeBoth(c, stars, library), Catch::Contains("resources.device_memory of 200000 bytes"));
+}
+
 TEST_CASE("an empty field is an error on simt as well", "[gpu]") {
     Config c = smallConfig();
     c.resources.backend = Backend::simt;

@@ -344,6 +344,7 @@ Section resourcesSection() {
         integer("threads", &S::threads, {0, 4096}, "", "per rank; 0: all that OpenMP offers"),
         integer("memory_per_rank", &S::memoryPerRank, {0, 1e18}, "byte",
                 "0: half of the node's memory, shared by its ranks"),
+        integer("device_memory", &S::deviceMemory, {0, 1e18}, "byte", "of a rank on its GPU; 0: what is free there"),
         integer("split_from", &S::splitFrom, {1, 1e15}, "",
                 "galaxies of at least so many star particles may be shared by several ranks"),
         boolean("deterministic", &S::deterministic,

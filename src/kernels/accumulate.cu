@@ -17,6 +17,7 @@ struct KnotSum {
 __device__ KnotSum sumAtKnot(const AccumulateArgs& a, const StarRun& run, std::size_t knot) {
     const std::size_t ageStep = std::size_t(a.ageStep) * a.fluxStride, zStep = std::size_t(a.zStep) * a.fluxStride;
     KnotSum sum;
+    if (run.count == 0) sum.spectrum = a.nodeSum[run.first * a.fluxStride + knot];
     for (std::uint32_t i = run.first; i < run.first + run.count; ++i) {
         const StarRecord s = a.star[i];
         const float z1 = s.mass * s.zFraction, z0 = s.mass - z1;
@@ -42,6 +43,7 @@ struct Placing {
     const AccumulateTile& tile;
     const StarRun& run;
     const float *sum0, *sum1;  // of the run, at the tile's knots
+    double lnFirst;            // ln of the tile's first edge; where log
 
     __device__ double knot(std::uint32_t m) const { return a.position[tile.firstKnot + m] * run.stretch; }
 
@@ -50,7 +52,7 @@ struct Placing {
         const double x = knot(m), first = a.edge[tile.firstPixel], last = a.edge[tile.firstPixel + tile.pixels];
         if (x >= last) return tile.pixels + 1;
         if (x < first) return 0;
-        const double j = a.log ? (a.lnPosition[tile.firstKnot + m] + run.centre - std::log(first)) * a.inverseWidth
+        const double j = a.log ? (a.lnPosition[tile.firstKnot + m] + run.centre - lnFirst) * a.inverseWidth
                                : (x - first) * a.inverseWidth;
         const double most = double(tile.pixels - 1);
         return std::uint32_t(j < 0 ? 0 : (j > most ? most : j)) + 1;
@@ -99,7 +101,8 @@ __device__ void integrate(const AccumulateArgs& a, const AccumulateTile& tile, c
     }
 }
 
-__global__ void __launch_bounds__(threads) accumulateKernel(AccumulateArgs a) {
+// Seven blocks a multiprocessor: with fewer registers ptxas spills.
+__global__ void __launch_bounds__(threads, 7) accumulateKernel(AccumulateArgs a) {
     TESSERA_DYNAMIC_SHARED(double, memory);
     const AccumulateItem item = a.item[blockIdx.x];
     const AccumulateTile tile = a.tile[blockIdx.y];
@@ -110,6 +113,7 @@ __global__ void __launch_bounds__(threads) accumulateKernel(AccumulateArgs a) {
     for (std::size_t j = threadIdx.x; j < 3 * slots; j += threads) memory[j] = 0;
     __syncthreads();
     double value = 0;
+    const double lnFirst = a.log ? std::log(a.edge[tile.firstPixel]) : 0;
     for (std::uint32_t r = item.firstRun; r < item.firstRun + item.runs; ++r) {
         const StarRun run = a.run[r];
         for (std::uint32_t m = threadIdx.x; m < tile.knots; m += threads) {
@@ -120,7 +124,7 @@ __global__ void __launch_bounds__(threads) accumulateKernel(AccumulateArgs a) {
         __syncthreads();
         value += double(sum0[0]);
         // Knots of one pixel follow each other: the first of them places all, alone at that pixel.
-        const Placing placing{a, tile, run, sum0, sum1};
+        const Placing placing{a, tile, run, sum0, sum1, lnFirst};
         for (std::uint32_t m = threadIdx.x; m < tile.knots; m += threads) {
             const std::uint32_t slot = placing.slotOf(m);
             if (slot > tile.pixels || (m > 0 && placing.slotOf(m - 1) == slot)) continue;

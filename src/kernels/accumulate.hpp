@@ -23,7 +23,8 @@ struct AccumulateTile {
 
 struct AccumulateArgs {
     View<const StarRecord> star;
-    View<const StarRun> run;
+    View<const StarRun> run;    // one without stars stands for the row `first` of nodeSum, at its shift
+    View<const float> nodeSum;  // [rows][fluxStride] sums at the library's knots, of coefficients.hpp
     View<const AccumulateItem> item;
     View<const AccumulateTile> tile;
     std::uint32_t mostPixels = 0, mostKnots = 0;  // of a tile

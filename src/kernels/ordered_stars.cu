@@ -57,7 +57,8 @@ OrderedStars orderStars(const Stream& s, const OrderPlan& p, const DeviceStars& 
     return describeStars(s, p, sortStars(s, p, stars, spaxel, shift));
 }
 
-AccumulatePlan planAccumulate(std::span<const std::uint32_t> spaxelRun, std::span<const std::uint32_t> firstOfRun) {
+AccumulatePlan planAccumulate(std::span<const std::uint32_t> spaxelRun, std::span<const std::uint32_t> firstOfRun,
+                              std::span<const DenseRuns> dense) {
     // A run costs the placing of its kinks, about as much as so many stars.
     constexpr std::uint32_t starsOfRun = 32, mostStars = 8192;
     AccumulatePlan p;
@@ -65,13 +66,16 @@ AccumulatePlan planAccumulate(std::span<const std::uint32_t> spaxelRun, std::spa
         if (spaxelRun[s + 1] > spaxelRun[s]) p.lit.push_back(std::uint32_t(s));
     p.rows = p.lit.size();
     for (std::size_t k = 0; k < p.lit.size(); ++k) {
-        const std::uint32_t begin = spaxelRun[p.lit[k]], end = spaxelRun[p.lit[k] + 1];
+        const bool isDense = !dense.empty() && dense.front().spaxel == p.lit[k];
+        const std::uint32_t begin = isDense ? dense.front().firstRun : spaxelRun[p.lit[k]],
+                            end = isDense ? begin + dense.front().runs : spaxelRun[p.lit[k] + 1];
+        if (isDense) dense = dense.subspan(1);
         PartList parts{std::uint32_t(k), std::uint32_t(p.rows), 0};
         for (std::uint32_t r = begin; r < end;) {
             const std::uint32_t first = r;
             std::uint32_t cost = 0;
             do {
-                cost += firstOfRun[r + 1] - firstOfRun[r] + starsOfRun;
+                cost += (isDense ? 0 : firstOfRun[r + 1] - firstOfRun[r]) + starsOfRun;
                 ++r;
             } while (r < end && cost < mostStars);
             const bool ownRow = first == begin;

@@ -51,15 +51,21 @@ OrderedStars describeStars(const Stream&, const OrderPlan&, SortedStars&&, std::
 OrderedStars orderStars(const Stream&, const OrderPlan&, const DeviceStars&, const DeviceBuffer<std::uint32_t>& spaxel,
                         const DeviceBuffer<float>& shift);
 
+// Runs that stand for all stars of a spaxel.
+struct DenseRuns {
+    std::uint32_t spaxel, firstRun, runs;
+};
+
 // The blocks of accumulate(): spaxels of many stars are summed in parts, whose rows follow those of the lit spaxels. The
-// cut depends on the stars alone.
+// cut depends on the stars alone. dense: spaxels that have other runs, ascending.
 struct AccumulatePlan {
     std::vector<std::uint32_t> lit;  // spaxels with stars, one row each
     std::vector<AccumulateItem> items;
     std::vector<PartList> parts;
     std::size_t rows = 0;
 };
-AccumulatePlan planAccumulate(std::span<const std::uint32_t> spaxelRun, std::span<const std::uint32_t> firstOfRun);
+AccumulatePlan planAccumulate(std::span<const std::uint32_t> spaxelRun, std::span<const std::uint32_t> firstOfRun,
+                              std::span<const DenseRuns> dense = {});
 
 }  // namespace TESSERA_GPU_BACKEND
 }  // namespace tessera::gpu

@@ -28,9 +28,22 @@ __device__ T blockSum(const T& mine) {
 }
 
 // Sum over the warp, the same for all of its lanes.
-__device__ inline double warpSum(double mine) {
+template <class T>
+__device__ T warpSum(T mine) {
     for (int bits = 16; bits > 0; bits /= 2) mine += __shfl_xor_sync(0xffffffffU, mine, bits);
     return mine;
+}
+
+// The sums of four values, with half the shuffles: the lanes first share them out.
+__device__ inline void warpSum4(float (&v)[4]) {
+    constexpr unsigned all = 0xffffffffU;
+    const unsigned lane = threadIdx.x % 32;
+    const bool upper = (lane & 16U) != 0, odd = (lane & 8U) != 0;
+    const float first = (upper ? v[2] : v[0]) + __shfl_xor_sync(all, upper ? v[0] : v[2], 16);
+    const float second = (upper ? v[3] : v[1]) + __shfl_xor_sync(all, upper ? v[1] : v[3], 16);
+    float sum = (odd ? second : first) + __shfl_xor_sync(all, odd ? first : second, 8);
+    for (int bits = 4; bits > 0; bits /= 2) sum += __shfl_xor_sync(all, sum, bits);
+    for (int k = 0; k < 4; ++k) v[k] = __shfl_sync(all, sum, (k / 2) * 16 + (k % 2) * 8);
 }
 
 // Sum of what the threads before this one have; all `Threads` threads of a one-dimensional block call it.

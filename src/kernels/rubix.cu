@@ -1,8 +1,7 @@
 #include "kernels/rubix.hpp"
 
-#include <cmath>
-
 #include "kernels/reduce.hpp"
+#include "kernels/rubix_star.hpp"
 
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
@@ -10,44 +9,6 @@ inline namespace TESSERA_GPU_BACKEND {
 namespace {
 
 constexpr int threads = 128;
-
-// The spectrum of 1 Msun of a star.
-struct StarSpectrum {
-    const RubixArgs& a;
-    std::size_t row, age, z;
-    double fa, fz, stretch;
-
-    __device__ StarSpectrum(const RubixArgs& args, const StarRecord& s)
-        : a(args),
-          row(std::size_t(s.corner) * args.wavelength.size()),
-          age(std::size_t(args.ageStep) * args.wavelength.size()),
-          z(std::size_t(args.zStep) * args.wavelength.size()),
-          fa(double(s.ageFraction)),
-          fz(double(s.zFraction)),
-          stretch((1 + args.redshift) * std::exp(double(s.shift))) {}
-
-    __device__ double x(std::size_t m) const { return a.wavelength[m] * stretch; }
-    __device__ double y(std::size_t m) const {
-        const std::size_t t = row + m;
-        return (1 - fz) * ((1 - fa) * a.flux[t] + fa * a.flux[t + age]) +
-               fz * ((1 - fa) * a.flux[t + z] + fa * a.flux[t + z + age]);
-    }
-    // Linear between the samples; outside them the value of the last is held.
-    __device__ double at(double lambda) const {
-        const std::size_t last = a.wavelength.size() - 1;
-        if (lambda <= x(0)) return y(0);
-        if (lambda >= x(last)) return y(last);
-        std::size_t low = 0, high = last;
-        while (high - low > 1) {
-            const std::size_t middle = (low + high) / 2;
-            if (x(middle) <= lambda)
-                low = middle;
-            else
-                high = middle;
-        }
-        return y(low) + (y(high) - y(low)) * (lambda - x(low)) / (x(high) - x(low));
-    }
-};
 
 // A block a star.
 __global__ void __launch_bounds__(threads) factorKernel(RubixArgs a) {

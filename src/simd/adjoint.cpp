@@ -64,21 +64,30 @@ void gatherStar(const GatherArgs& g, std::size_t i, std::size_t knots, const Row
     const StarRecord& s = g.stars[i];
     const StarWeights at(s);
     const std::size_t row = std::size_t(s.corner) * g.fluxStride;
-    const float *t = g.flux + row, half = 0.5F * offset;
-    Vf sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0, change = 0;
+    const float *t = g.flux + row, half = 0.5F * offset, fa = s.ageFraction, fz = s.zFraction;
+    // Neighbouring templates are subtracted before they are summed, and of the slopes, which sum to 0, a value from the
+    // middle: what is left of these sums is small.
+    const std::size_t middle = knots / 2;
+    const float level = at.w[0] * t[middle] + at.w[1] * t[ageStep + middle] + at.w[2] * t[zStep + middle] +
+                        at.w[3] * t[zStep + ageStep + middle];
+    Vf mass = 0, age = 0, z = 0, change = 0;
     for (std::size_t m = 0; m < knots; m += W) {
-        const Vf t0 = load(t + m), t1 = load(t + ageStep + m), t2 = load(t + zStep + m),
-                 t3 = load(t + zStep + ageStep + m);
+        const Vf t0 = load(t + m), t2 = load(t + zStep + m);
+        const Vf age0 = load(t + ageStep + m) - t0, age1 = load(t + zStep + ageStep + m) - t2;
         const Vf slope = load(rows.slope + m), bent = load(rows.curvature + m);
         const Vf b = load(rows.value + m) + offset * (slope + half * bent);
-        sum0 += b * t0;
-        sum1 += b * t1;
-        sum2 += b * t2;
-        sum3 += b * t3;
-        change += (slope + offset * bent) * (at.w[0] * t0 + at.w[1] * t1 + at.w[2] * t2 + at.w[3] * t3);
+        const Vf ofAge = age0 + fz * (age1 - age0), ofZ = (t2 - t0) + fa * (age1 - age0);
+        const Vf y = t0 + fz * (t2 - t0) + fa * ofAge;
+        mass += b * y;
+        age += b * ofAge;
+        z += b * ofZ;
+        change += (slope + offset * bent) * (y - level);
     }
-    const float products[4] = {stdx::reduce(sum0), stdx::reduce(sum1), stdx::reduce(sum2), stdx::reduce(sum3)};
-    addBar(s, at, products, stdx::reduce(change), g.bar[i]);
+    StarRecordBar& bar = g.bar[i];
+    bar.mass += stdx::reduce(mass);
+    bar.ageFraction += s.mass * stdx::reduce(age);
+    bar.zFraction += s.mass * stdx::reduce(z);
+    bar.shift += s.mass * stdx::reduce(change);
     if (g.templatesBar == nullptr) return;
     const std::size_t corner[4] = {0, ageStep, zStep, zStep + ageStep};
     for (int c = 0; c < 4; ++c) {

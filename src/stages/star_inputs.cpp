@@ -8,62 +8,25 @@
 #include "stages/spread.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/doppler.hpp"
-#include "tessera/physics/ssp.hpp"
 
 namespace tessera {
 
 namespace {
 
-// d fraction / d (log10 age) and / d metallicity of a star; 0 where it is clamped.
-struct Slopes {
-    float age, z;
-    bool dark;  // RUBIX: outside the library's grid
-};
-
-// The cell is the record's, so that a star at a grid point has the slope on the side on which it was observed.
-class AxisSlopes {
+// Of a table, with the slopes themselves.
+class TableSlopes {
 public:
-    // limit(x): the value that a point of the axis stands for.
-    template <class Limit>
-    AxisSlopes(const std::vector<double>& axis, Limit limit) {
-        constexpr double rounding = 5e-7;  // of logarithms in single precision
-        low_ = float(limit(axis.front()) * (1 - rounding));
-        high_ = float(limit(axis.back()) * (1 + rounding));
-        for (std::size_t i = 0; i + 1 < axis.size(); ++i) slope_.push_back(float(1 / (axis[i + 1] - axis[i])));
-        if (slope_.empty()) slope_.push_back(0);
-    }
-    bool outside(float value) const { return !(value >= low_) || value > high_; }
-    float operator()(std::size_t lower) const { return slope_[lower]; }
+    explicit TableSlopes(const KnotTable& t)
+        : age_(ageSlopes(t.logAgeGyr)),
+          z_(metallicitySlopes(t.zAxis, t.rubix)),
+          slopes_{t.nAge, t.rubix, age_.at(age_.slope.data()), z_.at(z_.slope.data())} {}
+    TableSlopes(const TableSlopes&) = delete;
+    TableSlopes& operator=(const TableSlopes&) = delete;
+    RecordSlope operator()(const StarRecord& r) const { return slopes_(r); }
 
 private:
-    float low_, high_;
-    std::vector<float> slope_;
-};
-
-class RecordSlopes {
-public:
-    explicit RecordSlopes(const KnotTable& t)
-        : nAge_(std::size_t(t.nAge)),
-          rubix_(t.rubix),
-          age_(t.logAgeGyr, [](double x) { return std::pow(10, x); }),
-          z_(t.zAxis, [&](double x) { return t.rubix ? x : std::pow(10, x); }) {}
-
-    Slopes operator()(const StarRecord& r) const {
-        const std::size_t corner = std::size_t(r.corner);
-        const bool age = age_.outside(r.age), z = z_.outside(r.metallicity);
-        Slopes s{age ? 0 : age_(corner % nAge_), 0, rubix_ && !(r.mass > 0) && (age || z)};
-        if (z) return s;
-        if (rubix_)
-            s.z = z_(corner / nAge_);
-        else
-            logMetallicityAdjoint(r.metallicity, s.z, z_(corner / nAge_));
-        return s;
-    }
-
-private:
-    std::size_t nAge_;
-    bool rubix_;
-    AxisSlopes age_, z_;
+    AxisSlopeTable age_, z_;
+    RecordSlopes slopes_;
 };
 
 double lineOfSightVelocity(const Stars& stars, const GalaxyFrame& f, std::size_t i) {
@@ -86,10 +49,10 @@ std::span<const Piece> piecesOf(Spread& spread, const Stars& stars, const Galaxy
 }  // namespace
 
 void piecesOfRecords(Host exec, const BinnedStars& b, const KnotTable& table, const StarRecordBar* bar, PieceBar* out) {
-    const RecordSlopes slopes(table);
+    const TableSlopes slopes(table);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t k = 0; k < b.stars.size(); ++k) {
-        const Slopes s = slopes(b.stars[k]);
+        const RecordSlope s = slopes(b.stars[k]);
         const StarRecordBar r = bar[k];
         if (s.dark) continue;
         out[k].mass += r.mass;
@@ -224,10 +187,10 @@ Buffer<PieceBar> piecesOfInputs(Host exec, const Stars& stars, const GalaxyFrame
 
 void recordsOfPieces(Host exec, const BinnedStars& b, const KnotTable& table, const PieceBar* pieces,
                      StarRecordBar* dot) {
-    const RecordSlopes slopes(table);
+    const TableSlopes slopes(table);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t k = 0; k < b.stars.size(); ++k) {
-        const Slopes s = slopes(b.stars[k]);
+        const RecordSlope s = slopes(b.stars[k]);
         const PieceBar& p = pieces[k];
         dot[k] = s.dark ? StarRecordBar{} : StarRecordBar{p.mass, p.logAge * s.age, p.metallicity * s.z, p.shift};
     }

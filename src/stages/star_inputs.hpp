@@ -3,6 +3,7 @@
 // Derivations 2, 6, 7, 19 and 20 of docs/adjoints.md.
 #pragma once
 
+#include "tessera/physics/star_inputs.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {

@@ -16,7 +16,7 @@
 //                      an empty grid does nothing; errors name the line of the launch
 //   chooseDevice(nodeRank)
 //                      before all else: processes on one machine take its devices in turns. Error where there is none.
-//   deviceFound(), deviceName(), freeMemory() [byte]
+//   deviceFound(), deviceName(), freeMemory() [byte], memoryLeft() of a budget
 //
 // Nothing looks at a device before one of these is called or a Stream is made.
 #pragma once
@@ -33,5 +33,17 @@ namespace tessera::gpu {
 constexpr unsigned blocksFor(std::size_t n, unsigned block) {
     return unsigned((n + block - 1) / block);
 }
+
+inline namespace TESSERA_GPU_BACKEND {
+
+// [byte] that may still be allocated, of what is free and of a budget for all of the process's buffers; 0: no budget.
+inline std::size_t memoryLeft(std::size_t budget) {
+    const std::size_t available = freeMemory(), used = allocated();
+    if (budget == 0) return available;
+    const std::size_t left = budget > used ? budget - used : 0;
+    return left < available ? left : available;
+}
+
+}  // namespace TESSERA_GPU_BACKEND
 
 }  // namespace tessera::gpu

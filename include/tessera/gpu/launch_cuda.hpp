@@ -5,6 +5,7 @@
 
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <cstddef>
 #include <new>
 #include <string>
@@ -59,6 +60,12 @@ inline std::size_t freeMemory() {
     std::size_t available = 0, total = 0;
     check(cudaMemGetInfo(&available, &total));
     return available;
+}
+
+// [byte] in the DeviceBuffers of this process.
+inline std::atomic<std::size_t>& allocated() {
+    static std::atomic<std::size_t> bytes{0};
+    return bytes;
 }
 
 // A grid that remembers where its launch was written.
@@ -141,10 +148,14 @@ class DeviceBuffer {
 public:
     DeviceBuffer() = default;
     DeviceBuffer(std::size_t n, const Stream& s) : size_(n), stream_(&s) {
-        if (n != 0) check(cudaMallocAsync(reinterpret_cast<void**>(&data_), n * sizeof(T), s.native()));
+        if (n == 0) return;
+        check(cudaMallocAsync(reinterpret_cast<void**>(&data_), n * sizeof(T), s.native()));
+        allocated() += n * sizeof(T);
     }
     ~DeviceBuffer() {
-        if (data_) cudaFreeAsync(data_, stream_->native());
+        if (!data_) return;
+        cudaFreeAsync(data_, stream_->native());
+        allocated() -= size_ * sizeof(T);
     }
     DeviceBuffer(DeviceBuffer&& o) noexcept { swap(o); }
     DeviceBuffer& operator=(DeviceBuffer&& o) noexcept {

@@ -1,6 +1,7 @@
 // launch.hpp on the CPU.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -28,6 +29,12 @@ void chooseDevice(int nodeRank);
 std::string deviceName();
 constexpr std::size_t freeMemory() {
     return std::size_t(1) << 30;
+}
+
+// [byte] in the DeviceBuffers of this process.
+inline std::atomic<std::size_t>& allocated() {
+    static std::atomic<std::size_t> bytes{0};
+    return bytes;
 }
 
 // A grid that remembers where its launch was written.
@@ -152,10 +159,14 @@ class DeviceBuffer {
 public:
     DeviceBuffer() = default;
     DeviceBuffer(std::size_t n, const Stream& s) : size_(n), stream_(&s) {
-        if (n != 0) data_ = static_cast<T*>(detail::allocateDevice(n * sizeof(T)));
+        if (n == 0) return;
+        data_ = static_cast<T*>(detail::allocateDevice(n * sizeof(T)));
+        allocated() += n * sizeof(T);
     }
     ~DeviceBuffer() {
-        if (data_) stream_->pushFree(data_);
+        if (!data_) return;
+        stream_->pushFree(data_);
+        allocated() -= size_ * sizeof(T);
     }
     DeviceBuffer(DeviceBuffer&& o) noexcept { swap(o); }
     DeviceBuffer& operator=(DeviceBuffer&& o) noexcept {

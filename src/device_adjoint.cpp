@@ -1,0 +1,362 @@
+// Compiled once for each backend, which TESSERA_GPU_CUDA chooses.
+#include "device_adjoint.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "device_knots.hpp"
+#include "device_optics.hpp"
+#include "device_spectra.hpp"
+#include "kernels/accumulate_adjoint.hpp"
+#include "kernels/noise_adjoint.hpp"
+#include "kernels/rubix_adjoint.hpp"
+#include "kernels/star_inputs.hpp"
+#include "tessera/core/timing.hpp"
+#include "tessera/physics/noise.hpp"
+
+namespace tessera::gpu {
+inline namespace TESSERA_GPU_BACKEND {
+
+namespace {
+
+// The bins of shifts of every spaxel, in parts of at most longestRun stars.
+struct Bins {
+    std::vector<ShiftBin> bin;
+    std::vector<std::uint32_t> first;      // [bins + 1] star
+    std::vector<std::uint32_t> spaxelBin;  // [spaxels + 1]
+};
+Bins binsOf(const BinnedStars& b, const KnotTable& table) {
+    Bins out;
+    const float low = table.shiftMin, step = float(table.shiftStep);
+    const auto binOf = [&](std::uint64_t k) { return int((b.stars[k].shift - low) / step); };
+    for (std::size_t s = 0; s + 1 < b.start.size(); ++s) {
+        out.spaxelBin.push_back(std::uint32_t(out.bin.size()));
+        for (std::uint64_t i = b.start[s]; i < b.start[s + 1];) {
+            const std::uint64_t begin = i;
+            double sum = 0;
+            for (const int bin = binOf(i); i < b.start[s + 1] && binOf(i) == bin; ++i) sum += double(b.stars[i].shift);
+            const double centre = sum / double(i - begin);
+            for (std::uint64_t k = begin; k < i; k += longestRun) {
+                out.first.push_back(std::uint32_t(k));
+                out.bin.push_back(
+                    {std::uint32_t(k), std::uint32_t(std::min<std::uint64_t>(longestRun, i - k)), centre});
+            }
+        }
+    }
+    out.spaxelBin.push_back(std::uint32_t(out.bin.size()));
+    out.first.push_back(narrow<std::uint32_t>(b.stars.size()));
+    return out;
+}
+
+// The sum of the stars' spectra and its transpose.
+class StarSpectra {
+public:
+    StarSpectra(const Stream&, const AdjointTask&, bool forward);
+    // Rows of forward()'s spectra: of the spaxels, then of the parts of those that are summed in parts.
+    std::size_t forwardRows() const { return plan_.rows; }
+    // Pixels [first - wings, first + count + wings) of the lit spaxels.
+    void adjoint(std::size_t first, std::size_t count, const DeviceBuffer<float>& spectraBar, std::size_t stride);
+    void forward(std::size_t first, std::size_t count, DeviceBuffer<float>& out, std::size_t stride);
+    // Cotangents of the inputs, of what adjoint() has gathered.
+    SightSums inputs(StarsBar&);
+
+private:
+    WavelengthGrid window(std::size_t first, std::size_t count) const {
+        const std::size_t wings = t_.plan.optics.wings();
+        return t_.plan.optics.grid().window(std::ptrdiff_t(first) - std::ptrdiff_t(wings), count + 2 * wings);
+    }
+    RubixArgs rubixArgs(std::size_t stride) const;
+
+    const Stream& s_;
+    const AdjointTask& t_;
+    AccumulatePlan plan_;
+    DeviceBuffer<StarRecord> star_;
+    DeviceBuffer<StarRecordBar> bar_;
+    // At the knots.
+    std::optional<DeviceKnots> knots_;
+    DeviceBuffer<ShiftBin> bins_;
+    DeviceBuffer<GatherItem> gather_;
+    DeviceBuffer<StarRun> run_;
+    DeviceBuffer<AccumulateItem> items_;
+    DeviceBuffer<PartList> parts_;
+    // RUBIX's.
+    DeviceBuffer<std::uint32_t> firstStar_, spaxel_;
+    DeviceBuffer<double> wavelength_, flux_, centre_;
+};
+
+StarSpectra::StarSpectra(const Stream& s, const AdjointTask& t, bool forward)
+    : s_(s), t_(t), star_(upload(s, t.binned.stars)), bar_(star_.size(), s) {
+    bar_.zero();
+    const std::size_t spaxels = t.binned.start.size() - 1;
+    if (t.table.rubix) {
+        plan_.rows = spaxels;
+        std::vector<std::uint32_t> first, numbers;
+        for (const std::uint64_t k : t.binned.start) first.push_back(narrow<std::uint32_t>(k));
+        for (std::size_t k = 0; k < spaxels; ++k) numbers.push_back(std::uint32_t(k));
+        const std::vector<double> centres = t.plan.optics.grid().centres();
+        firstStar_ = upload(s, first);
+        spaxel_ = upload(s, numbers);
+        wavelength_ = upload(s, t.library.wavelength);
+        flux_ = upload(s, t.library.flux);
+        centre_ = upload(s, centres);
+        s.synchronize();
+        return;
+    }
+    const Bins b = binsOf(t.binned, t.table);
+    const std::vector<GatherItem> items = planGather(b.spaxelBin, b.bin);
+    knots_.emplace(s, t.table);
+    bins_ = upload(s, b.bin);
+    gather_ = upload(s, items);
+    s.synchronize();
+    if (!forward) return;
+    plan_ = planAccumulate(b.spaxelBin, b.first);
+    const auto first = upload(s, b.first);
+    run_ = DeviceBuffer<StarRun>(b.bin.size(), s);
+    describeRuns(s, {star_.view(), first.view(), run_.view()});
+    items_ = upload(s, plan_.items);
+    parts_ = upload(s, plan_.parts);
+    s.synchronize();
+}
+
+RubixArgs StarSpectra::rubixArgs(std::size_t stride) const {
+    RubixArgs a;
+    a.star = star_.view();
+    a.first = firstStar_.view();
+    a.spaxel = spaxel_.view();
+    a.wavelength = wavelength_.view();
+    a.flux = flux_.view();
+    a.zStep = t_.table.zStep();
+    a.ageStep = t_.table.ageStep();
+    a.redshift = t_.redshift;
+    a.centre = centre_.view();
+    a.stride = stride;
+    a.offset = t_.plan.optics.wings();
+    return a;
+}
+
+void StarSpectra::adjoint(std::size_t first, std::size_t count, const DeviceBuffer<float>& spectraBar,
+                          std::size_t stride) {
+    if (t_.table.rubix) {
+        rubixAdjoint(s_, {rubixArgs(stride), spectraBar.view(), bar_.view()});
+        return;
+    }
+    const DeviceWindow of(s_, *knots_, t_.table, window(first, count), gatherSharedBytes);
+    GatherArgs g;
+    g.sum = of.args();
+    g.sum.star = star_.view();
+    g.sum.scale = t_.plan.scale;
+    g.sum.stride = stride;
+    g.bin = bins_.view();
+    g.item = gather_.view();
+    g.spectraBar = spectraBar.view();
+    g.bar = bar_.view();
+    gather(s_, g);
+    s_.synchronize();  // the window goes
+}
+
+void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<float>& out, std::size_t stride) {
+    if (t_.table.rubix) {
+        out.zero();  // RUBIX's border in wavelength
+        DeviceBuffer<double> factor(star_.size(), s_);
+        RubixArgs a = rubixArgs(stride);
+        a.factor = factor.view();
+        a.out = out.view();
+        accumulateRubix(s_, a);
+        return;
+    }
+    const WavelengthGrid w = window(first, count);
+    const DeviceWindow of(s_, *knots_, t_.table, w, accumulateSharedBytes);
+    AccumulateArgs a = of.args();
+    a.star = star_.view();
+    a.run = run_.view();
+    a.item = items_.view();
+    a.scale = t_.plan.scale;
+    a.out = out.view();
+    a.stride = stride;
+    accumulate(s_, a);
+    addParts(s_, {parts_.view(), out.view(), stride, w.size});
+    s_.synchronize();
+}
+
+SightSums StarSpectra::inputs(StarsBar& out) {
+    const std::size_t n = t_.stars.size();
+    const AxisSlopeTable age = ageSlopes(t_.table.logAgeGyr), z = metallicitySlopes(t_.table.zAxis, t_.table.rubix);
+    const auto velocity = upload(s_, t_.stars.velocity);
+    const auto dAge = upload(s_, age.slope), dZ = upload(s_, z.slope);
+    DeviceBuffer<float> mass(n, s_), logAge(n, s_), metallicity(n, s_);
+    DeviceBuffer<Vec3f> velocityBar(n, s_);
+    for (DeviceBuffer<float>* b : {&mass, &logAge, &metallicity}) b->zero();
+    velocityBar.zero();
+    DeviceBuffer<SightSums> partial(starInputBlocks(star_.size()), s_);
+    StarInputsArgs a;
+    a.star = std::as_const(star_).view();
+    a.bar = std::as_const(bar_).view();
+    a.velocity = velocity.view();
+    a.systemicVelocity = t_.frame.velocity;
+    a.lineOfSight = t_.frame.rotation.row[2];
+    a.doppler = t_.doppler;
+    a.slopes = {t_.table.nAge, t_.table.rubix, age.at(nullptr), z.at(nullptr)};
+    a.age = dAge.view();
+    a.z = dZ.view();
+    a.massBar = mass.view();
+    a.logAgeBar = logAge.view();
+    a.metallicityBar = metallicity.view();
+    a.velocityBar = velocityBar.view();
+    a.partial = partial.view();
+    starInputs(s_, a);
+    out.mass = Buffer<float>(n);
+    out.logAge = Buffer<float>(n);
+    out.metallicity = Buffer<float>(n);
+    out.velocity = Buffer<Vec3f>(n);
+    mass.download(out.mass.data());
+    logAge.download(out.logAge.data());
+    metallicity.download(out.metallicity.data());
+    velocityBar.download(out.velocity.data());
+    std::vector<SightSums> parts(partial.size());
+    partial.download(parts.data());
+    s_.synchronize();
+    SightSums sum;
+    for (const SightSums& p : parts) sum += p;
+    return sum;
+}
+
+class KernelAdjoint final : public DeviceAdjoint {
+public:
+    AdjointSums vjp(const AdjointTask&, const Cube& cubeBar) override;
+    Cube noise(const NoiseTask&, const Cube& flux, const Cube& noisyBar) override;
+
+private:
+    std::vector<double> pixelDots(const DeviceBuffer<float>& a, const DeviceBuffer<float>& b, std::size_t rows,
+                                  std::size_t stride, std::size_t wide) const;
+    Stream s_;
+};
+
+std::vector<double> KernelAdjoint::pixelDots(const DeviceBuffer<float>& a, const DeviceBuffer<float>& b,
+                                             std::size_t rows, std::size_t stride, std::size_t wide) const {
+    const std::size_t slabs = pixelDotSlabs(rows);
+    DeviceBuffer<double> partial(slabs * wide, s_);
+    dotPixels(s_, {a.view(), b.view(), rows, stride, wide, partial.view()});
+    std::vector<double> parts(partial.size()), sums(wide, 0.0);
+    partial.download(parts.data());
+    s_.synchronize();
+    for (std::size_t k = 0; k < slabs; ++k)
+        for (std::size_t j = 0; j < wide; ++j) sums[j] += parts[k * wide + j];
+    return sums;
+}
+
+AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
+    const Optics& o = t.plan.optics;
+    const std::size_t wings = o.wings(), pixels = o.grid().size, lit = t.binned.spaxel.size();
+    const bool instrument = !t.psfSlopes.empty() || t.lsfSlope;
+    std::optional<StageTimer> timer(std::in_place, "upload");
+    auto cube = upload(s_, cubeBar.data);
+    const auto covered = upload(s_, t.plan.covered);
+    blankUncovered(s_, {cube.view(), covered.view()});
+    const TransposePlaces places(s_, o, t.binned.spaxel, t.wanted);
+    DeviceTranspose transpose(s_, o, places, o.psf(), o.lsf());
+    std::vector<std::unique_ptr<DeviceTranspose>> slopes;  // of the PSF's parameters, then of the LSF
+    for (const Psf& psf : t.psfSlopes) slopes.push_back(std::make_unique<DeviceTranspose>(s_, o, places, psf, o.lsf()));
+    if (t.lsfSlope) slopes.push_back(std::make_unique<DeviceTranspose>(s_, o, places, o.psf(), t.lsfSlope));
+    StarSpectra stars(s_, t, instrument);
+    timer.reset();
+
+    // Spectra take at most a quarter of the device.
+    const std::size_t rows = lit + DeviceTranspose::temporaryRows(o, lit) + (instrument ? stars.forwardRows() : 0);
+    constexpr std::size_t least = 64;
+    const std::size_t fits = blockRoom(t.memory, rows * least * sizeof(float)) / sizeof(float) / rows;
+    const std::size_t block =
+        t.table.rubix ? pixels
+                      : std::min(pixels, std::max(least, fits > 2 * wings ? fits - 2 * wings : std::size_t(0)));
+    const std::size_t stride = block + 2 * wings;
+    AdjointSums out;
+    out.psf.assign(t.psfSlopes.size(), 0.0);
+    if (t.lsfSlope) out.sigma.assign(pixels, 0.0);
+    DeviceBuffer<float> spectra(lit * stride, s_), forward(instrument ? stars.forwardRows() * stride : 0, s_);
+    for (std::size_t first = 0; first < pixels; first += block) {
+        const std::size_t count = std::min(block, pixels - first), wide = count + 2 * wings;
+        timer.emplace("convolve adjoint");
+        transpose(cube, first, count, spectra, stride);
+        s_.synchronize();
+        timer.emplace("accumulate adjoint");
+        stars.adjoint(first, count, spectra, stride);
+        s_.synchronize();
+        timer.emplace("instrument adjoint");
+        if (instrument) stars.forward(first, count, forward, stride);
+        for (std::size_t k = 0; k < slopes.size(); ++k) {
+            (*slopes[k])(cube, first, count, spectra, stride);
+            const std::vector<double> dots = pixelDots(spectra, forward, lit, stride, wide);
+            for (std::size_t j = 0; j < wide; ++j) {
+                if (k < out.psf.size()) {
+                    out.psf[k] += dots[j];
+                    continue;
+                }
+                // Sources beyond the grid's ends have the width of its last pixels.
+                const std::ptrdiff_t at = std::ptrdiff_t(first + j) - std::ptrdiff_t(wings);
+                out.sigma[std::size_t(std::clamp<std::ptrdiff_t>(at, 0, std::ptrdiff_t(pixels) - 1))] += dots[j];
+            }
+        }
+    }
+    timer.emplace("inputs adjoint");
+    out.view = stars.inputs(out.stars);
+    return out;
+}
+
+Cube KernelAdjoint::noise(const NoiseTask& t, const Cube& flux, const Cube& noisyBar) {
+    const NoiseConfig& c = t.noise;
+    const std::size_t pixels = flux.nLambda, voxels = flux.data.size();
+    expects(noisyBar.data.size() == voxels, "a cotangent of the cube's shape");
+    auto dFlux = upload(s_, flux.data);
+    const auto dNoisyBar = upload(s_, noisyBar.data);
+    const std::vector<double> gain = electronsPerPixel(c, t.wavelength);
+    const auto dGain = upload(s_, gain);
+    NoiseAdjointArgs a;
+    ReferenceFlux reference{};
+    if (c.signalToNoise) {
+        DeviceBuffer<double> mean(flux.spaxels(), s_);
+        spaxelMeans(s_, {dFlux.view(), pixels, mean.view()});
+        std::vector<double> means(mean.size());
+        mean.download(means.data());
+        s_.synchronize();
+        reference = referenceFlux(means);
+        a.noise.target = true;
+        a.noise.reference = reference.value;
+        a.noise.signalToNoise = *c.signalToNoise;
+    }
+    DeviceBuffer<float> bar(voxels, s_);
+    DeviceBuffer<double> referenceBar(noiseAdjointBlocks(voxels), s_);
+    a.noise.flux = dFlux.view();
+    a.noise.pixels = pixels;
+    a.noise.seed = c.seed;
+    a.noise.galaxy = t.galaxy;
+    a.noise.view = t.view;
+    a.noise.gain = dGain.view();
+    a.noise.skyFlux = c.sky * sq(t.spaxels.spaxelArcsec);
+    a.noise.readNoise = c.readNoise;
+    a.noise.exposures = c.exposures;
+    a.noisyBar = dNoisyBar.view();
+    a.fluxBar = bar.view();
+    a.referenceBar = referenceBar.view();
+    noiseAdjoint(s_, a);
+    std::vector<double> parts(referenceBar.size());
+    referenceBar.download(parts.data());
+    s_.synchronize();
+    double sum = 0;
+    for (const double p : parts) sum += p;
+    if (reference.value > 0)  // through the means of the spaxels in the middle
+        for (const std::size_t s : reference.spaxels)
+            spaxelMeanAdjoint(s_, {a.noise.flux, bar.view(), pixels, s, 0.5 * sum});
+    Cube out(flux.ny, flux.nx, pixels);
+    bar.download(out.data.data());
+    s_.synchronize();
+    return out;
+}
+
+}  // namespace
+
+std::unique_ptr<DeviceAdjoint> makeAdjoint(int nodeRank) {
+    chooseDevice(nodeRank);
+    return std::make_unique<KernelAdjoint>();
+}
+
+}  // namespace TESSERA_GPU_BACKEND
+}  // namespace tessera::gpu

@@ -1,0 +1,62 @@
+// The GPU's part of an adjoint, from a cube's cotangent to those of the stars and of the instrument: behind one interface for all
+// backends. A build has one implementation for each backend it was made with, from the same source (device_adjoint.cpp).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "make_cube.hpp"
+#include "tessera/model/particles.hpp"
+#include "tessera/physics/star_inputs.hpp"
+#include "tessera/stages.hpp"
+
+namespace tessera {
+
+// One galaxy in one view, as the stages of the CPU have prepared it.
+struct AdjointTask {
+    const Stars& stars;
+    const GalaxyFrame& frame;
+    const CubePlan& plan;
+    const BinnedStars& binned;  // none dense; spaxels without stars left out
+    const KnotTable& table;
+    const SspLibrary& library;
+    double redshift = 0;
+    Doppler doppler = Doppler::relativistic;
+    std::span<const std::uint8_t> wanted;  // spaxels of the field whose cotangent counts
+    std::vector<Psf> psfSlopes;            // derivatives in the parameters that are asked for
+    std::optional<Lsf> lsfSlope;
+    std::size_t memory = 0;  // [byte] of the device; 0: what is free
+};
+
+struct AdjointSums {
+    StarsBar stars;
+    SightSums view;
+    std::vector<double> psf;    // of psfSlopes
+    std::vector<double> sigma;  // [pixels] of the LSF's width at every pixel; empty without lsfSlope
+};
+
+// addNoise() of one cube.
+struct NoiseTask {
+    const NoiseConfig& noise;
+    const WavelengthGrid& wavelength;
+    const SpaxelGrid& spaxels;
+    std::int64_t galaxy = 0;
+    std::uint32_t view = 0;
+};
+
+class DeviceAdjoint {
+public:
+    virtual ~DeviceAdjoint() = default;
+    // cubeBar: finite where spaxels are wanted and pixels covered.
+    virtual AdjointSums vjp(const AdjointTask&, const Cube& cubeBar) = 0;
+    // As noiseAdjoint() of stages/, without a cotangent of the variance.
+    virtual Cube noise(const NoiseTask&, const Cube& flux, const Cube& noisyBar) = 0;
+};
+
+// As makeDeviceObserver().
+std::unique_ptr<DeviceAdjoint> makeDeviceAdjoint(Backend, int nodeRank);
+
+}  // namespace tessera

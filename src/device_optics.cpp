@@ -1,0 +1,161 @@
+// Compiled once for each backend, which TESSERA_GPU_CUDA chooses.
+#include "device_optics.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "device_spectra.hpp"
+
+namespace tessera::gpu {
+inline namespace TESSERA_GPU_BACKEND {
+
+namespace {
+
+constexpr std::size_t longest = 128;  // pixels that are blurred at once
+
+// [begin, end) of a block's pixels that share a kernel of the PSF.
+struct KernelRange {
+    std::size_t begin, end, kernel;
+};
+std::vector<KernelRange> kernelRanges(const Psf& psf, std::ptrdiff_t firstPixel, std::size_t count) {
+    const auto kernelOf = [&](std::size_t j) -> std::size_t {
+        if (psf.kernelOfPixel.empty()) return 0;
+        const std::ptrdiff_t last = std::ptrdiff_t(psf.kernelOfPixel.size()) - 1;
+        return psf.kernelOfPixel[std::size_t(std::clamp<std::ptrdiff_t>(std::ptrdiff_t(j) + firstPixel, 0, last))];
+    };
+    std::vector<KernelRange> out;
+    for (std::size_t j = 0; j < count;) {
+        std::size_t end = j + 1;
+        while (end < count && kernelOf(end) == kernelOf(j)) ++end;
+        out.push_back({j, end, kernelOf(j)});
+        j = end;
+    }
+    return out;
+}
+
+// Kernels turned by 180 degrees.
+Psf turned(Psf psf) {
+    for (PsfKernel& k : psf.kernels) {
+        for (auto& taps : k.separable) std::reverse(taps.begin(), taps.end());
+        std::reverse(k.full.begin(), k.full.end());
+    }
+    return psf;
+}
+
+}  // namespace
+
+DeviceBlur::DeviceBlur(const Stream& s, Psf psf, std::size_t n, std::size_t pad, std::size_t mostPixels)
+    : s_(s), psf_(std::move(psf)), n_(n), pad_(pad), mostPixels_(mostPixels) {
+    std::vector<std::vector<float>> host;
+    for (const PsfKernel& k : psf_.kernels) {
+        std::vector<float> taps = k.full;
+        for (const auto& component : k.separable) taps.insert(taps.end(), component.begin(), component.end());
+        host.push_back(std::move(taps));
+    }
+    for (const auto& taps : host) taps_.push_back(upload(s, taps));
+    fft_.resize(taps_.size());
+    s.synchronize();
+}
+
+void DeviceBlur::operator()(Spectra<const float> in, Spectra<float> out, const DeviceBuffer<std::uint32_t>& slot,
+                            const DeviceBuffer<std::uint32_t>& place, std::ptrdiff_t firstPixel, std::size_t count) {
+    constexpr std::size_t widestDirect = 7;  // of full kernels, whose taps are summed as they are
+    for (const KernelRange& range : kernelRanges(psf_, firstPixel, count))
+        for (std::size_t j = range.begin; j < range.end; j += longest) {
+            const PsfKernel& kernel = psf_.kernels[range.kernel];
+            const bool fourier = kernel.separable.empty() && kernel.radius > widestDirect;
+            PsfArgs a;
+            a.in = {in.data, in.stride, in.first + j};
+            a.out = {out.data, out.stride, out.first + j};
+            a.slot = slot.view();
+            a.place = place.view();
+            a.n = n_;
+            a.pad = pad_;
+            a.radius = kernel.radius;
+            a.count = std::min(longest, range.end - j);
+            a.taps = taps_[range.kernel].view();
+            a.components = kernel.separable.size();
+            if (fourier) {
+                auto& fft = fft_[range.kernel];
+                const std::size_t lanes = std::min(longest, mostPixels_);
+                if (!fft) fft = std::make_unique<FftBlur>(s_, a.taps, a.radius, n_ + 2 * pad_, lanes);
+                (*fft)(s_, a);
+                continue;
+            }
+            DeviceBuffer<float> rows(psfRowFloats(a), s_);
+            a.rows = rows.view();
+            blur(s_, a);
+        }
+}
+
+TransposePlaces::TransposePlaces(const Stream& s, const Optics& o, std::span<const std::uint32_t> litSpaxels,
+                                 std::span<const std::uint8_t> wanted)
+    : lit(litSpaxels.size()), fieldSpaxels(wanted.size()) {
+    const std::size_t n = o.n(), pad = o.pad(), side = o.side(), outer = side + 2 * pad;
+    std::vector<std::uint32_t> row(n * n, nowhere), source(lit, nowhere), numbers(lit),
+        outerSlot(outer * outer, nowhere), litPlace(side * side, nowhere);
+    for (std::size_t p = 0; p < n * n; ++p) {
+        if (!wanted[p]) continue;
+        row[p] = std::uint32_t(p);
+        outerSlot[(p / n + 2 * pad) * outer + p % n + 2 * pad] = std::uint32_t(p);
+    }
+    for (std::size_t k = 0; k < lit; ++k) {
+        numbers[k] = std::uint32_t(k);
+        litPlace[litSpaxels[k]] = std::uint32_t(k);
+        if (!o.psf()) source[k] = row[litSpaxels[k]];
+    }
+    wantedRow = upload(s, row);
+    litSource = upload(s, source);
+    sequence = upload(s, numbers);
+    slot = upload(s, outerSlot);
+    place = upload(s, litPlace);
+    s.synchronize();
+}
+
+DeviceTranspose::DeviceTranspose(const Stream& s, const Optics& shape, const TransposePlaces& places,
+                                 std::optional<Psf> psf, const std::optional<Lsf>& lsf)
+    : s_(s), shape_(shape), places_(places) {
+    expects(psf.has_value() == shape.psf().has_value() && lsf.has_value() == shape.lsf().has_value(),
+            "the transpose of the same stages");
+    if (psf)
+        blur_.emplace(s, turned(*std::move(psf)), shape.side(), shape.pad(), shape.grid().size + 2 * shape.wings());
+    const std::vector<float> one{1.0F};
+    taps_ = upload(s, lsf ? lsf->taps : one);
+    if (lsf && !lsf->constant) tapStride_ = lsf->taps.size() / (2 * shape.wings() + 1);
+    s.synchronize();
+}
+
+std::size_t DeviceTranspose::temporaryRows(const Optics& o, std::size_t lit) {
+    if (!o.psf() || !o.lsf()) return 0;
+    return o.lsfFirst() ? lit : o.n() * o.n();
+}
+
+void DeviceTranspose::spread(Spectra<const float> in, Spectra<float> out, const DeviceBuffer<std::uint32_t>& source,
+                             std::size_t first, std::size_t count) const {
+    spreadLinesTransposed(s_, {in, out, source.view(), count, taps_.view(), 2 * shape_.wings() + 1, tapStride_,
+                               tapStride_ > 0 ? first : 0});
+}
+
+void DeviceTranspose::operator()(const DeviceBuffer<float>& cubeBar, std::size_t first, std::size_t count,
+                                 DeviceBuffer<float>& out, std::size_t stride) {
+    const std::size_t wings = shape_.wings(), wide = count + 2 * wings;
+    const Spectra<const float> cube{cubeBar.view(), shape_.grid().size, first};
+    const Spectra<float> spectra{out.view(), stride, 0};
+    if (!blur_) {
+        spread(cube, spectra, places_.litSource, first, count);
+    } else if (!shape_.lsf()) {
+        (*blur_)(cube, spectra, places_.slot, places_.place, std::ptrdiff_t(first), count);
+    } else if (shape_.lsfFirst()) {
+        DeviceBuffer<float> between(places_.lit * count, s_);
+        (*blur_)(cube, {between.view(), count, 0}, places_.slot, places_.place, std::ptrdiff_t(first), count);
+        spread({between.view(), count, 0}, spectra, places_.sequence, first, count);
+    } else {
+        DeviceBuffer<float> between(places_.fieldSpaxels * wide, s_);
+        spread(cube, {between.view(), wide, 0}, places_.wantedRow, first, count);
+        (*blur_)({between.view(), wide, 0}, spectra, places_.slot, places_.place,
+                 std::ptrdiff_t(first) - std::ptrdiff_t(wings), wide);
+    }
+}
+
+}  // namespace TESSERA_GPU_BACKEND
+}  // namespace tessera::gpu

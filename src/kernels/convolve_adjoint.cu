@@ -1,0 +1,67 @@
+#include "kernels/convolve_adjoint.hpp"
+
+namespace tessera::gpu {
+inline namespace TESSERA_GPU_BACKEND {
+
+namespace {
+
+constexpr int threads = 128;
+constexpr std::size_t slabRows = 64;
+
+// A spaxel a row of blocks.
+__global__ void __launch_bounds__(threads) blankKernel(BlankArgs a) {
+    const std::size_t pixels = a.covered.size(), j = std::size_t(blockIdx.y) * threads + threadIdx.x;
+    if (j < pixels && a.covered[j] == 0) a.cube[blockIdx.x * pixels + j] = 0;
+}
+
+__global__ void __launch_bounds__(threads) lsfTransposeKernel(LsfTransposeArgs a) {
+    TESSERA_DYNAMIC_SHARED(float, in);  // [width - 1 + threads]: pixels from first - (width - 1) on
+    const std::size_t first = std::size_t(blockIdx.y) * threads, i = first + threadIdx.x, before = a.width - 1;
+    const std::uint32_t source = a.source[blockIdx.x];
+    for (std::size_t k = threadIdx.x; k < before + threads; k += threads) {
+        const std::size_t pixel = first + k - before;  // wraps to a huge number left of the first
+        in[k] = source != nowhere && pixel < a.count ? a.in.data[source * a.in.stride + a.in.first + pixel] : 0.0F;
+    }
+    __syncthreads();
+    if (i >= a.count + before) return;
+    float sum = 0;
+    if (source != nowhere) {
+        const std::size_t begin = i < a.count ? 0 : i + 1 - a.count, end = i < before ? i + 1 : a.width;
+        for (std::size_t d = begin; d < end; ++d)
+            sum += a.taps[a.tapStride > 0 ? d * a.tapStride + a.firstTap + i - d : d] * in[threadIdx.x + before - d];
+    }
+    a.out.data[blockIdx.x * a.out.stride + a.out.first + i] = sum;
+}
+
+__global__ void __launch_bounds__(threads) pixelDotKernel(PixelDotArgs a) {
+    const std::size_t j = std::size_t(blockIdx.x) * threads + threadIdx.x, first = blockIdx.y * slabRows;
+    if (j >= a.pixels) return;
+    const std::size_t end = first + slabRows < a.rows ? first + slabRows : a.rows;
+    double sum = 0;
+    for (std::size_t k = first; k < end; ++k) sum += double(a.a[k * a.stride + j]) * double(a.b[k * a.stride + j]);
+    a.partial[blockIdx.y * a.pixels + j] = sum;
+}
+
+}  // namespace
+
+void blankUncovered(const Stream& s, const BlankArgs& a) {
+    const std::size_t pixels = a.covered.size();
+    if (pixels == 0) return;
+    launch(dim3(unsigned(a.cube.size() / pixels), blocksFor(pixels, threads)), threads, 0, s, blankKernel, a);
+}
+
+void spreadLinesTransposed(const Stream& s, const LsfTransposeArgs& a) {
+    launch(dim3(unsigned(a.source.size()), blocksFor(a.count + a.width - 1, threads)), threads,
+           (threads + a.width - 1) * sizeof(float), s, lsfTransposeKernel, a);
+}
+
+unsigned pixelDotSlabs(std::size_t rows) {
+    return blocksFor(rows, slabRows);
+}
+
+void dotPixels(const Stream& s, const PixelDotArgs& a) {
+    launch(dim3(blocksFor(a.pixels, threads), pixelDotSlabs(a.rows)), threads, 0, s, pixelDotKernel, a);
+}
+
+}  // namespace TESSERA_GPU_BACKEND
+}  // namespace tessera::gpu

@@ -1,0 +1,518 @@
+// The transposes of the kernels against plain loops in double precision.
+#include <algorithm>
+
+#include "gpu/device.hpp"
+#include "gpu/library.hpp"
+#include "kernels/accumulate_adjoint.hpp"
+#include "kernels/convolve_adjoint.hpp"
+#include "kernels/noise_adjoint.hpp"
+#include "kernels/rubix_adjoint.hpp"
+#include "kernels/star_inputs.hpp"
+#include "tessera/core/dual.hpp"
+#include "tessera/physics/noise.hpp"
+
+using namespace tessera;
+using namespace tessera::test;
+
+namespace {
+
+std::vector<float> cotangents(std::size_t n, unsigned seed = 1) {
+    std::mt19937_64 rng(seed);
+    std::normal_distribution<float> normal;
+    std::vector<float> v(n);
+    for (float& x : v) x = normal(rng);
+    return v;
+}
+
+double rmsOf(const std::vector<double>& v) {
+    double sum = 0;
+    for (const double x : v) sum += x * x;
+    return std::sqrt(sum / double(std::max<std::size_t>(v.size(), 1)));
+}
+
+// Largest difference in units of the array's rms.
+template <class T>
+double worst(const std::vector<T>& found, const std::vector<double>& expected) {
+    REQUIRE(found.size() == expected.size());
+    double largest = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        const double d = std::fabs(double(found[i]) - expected[i]);
+        largest = d <= largest ? largest : d;  // NaN stays
+    }
+    const double rms = rmsOf(expected);
+    return rms > 0 ? largest / rms : largest;
+}
+
+// Each of the four members of the records' cotangents, in units of its own rms.
+void checkRecords(const std::vector<StarRecordBar>& found, const std::vector<std::array<double, 4>>& expected,
+                  const std::array<double, 4>& tolerance) {
+    static const char* const names[] = {"mass", "age fraction", "Z fraction", "shift"};
+    for (std::size_t c = 0; c < 4; ++c) {
+        std::vector<float> f;
+        std::vector<double> e;
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            const float v[] = {found[i].mass, found[i].ageFraction, found[i].zFraction, found[i].shift};
+            f.push_back(v[c]);
+            e.push_back(expected[i][c]);
+        }
+        INFO(names[c] << ": rms " << rmsOf(e) << ", worst " << worst(f, e));
+        CHECK(worst(f, e) <= tolerance[c]);
+    }
+}
+
+StarRecord randomRecord(std::mt19937_64& rng, float shift) {
+    std::uniform_real_distribution<float> uniform;
+    const auto z = int(rng() % 2), age = int(rng() % 3);
+    return {z * 4 + age, uniform(rng), uniform(rng), 0.5F + uniform(rng), shift, 1, 0.01F, 0};
+}
+
+// Stars of `counts` in the spaxels, in bins of at most `most` stars whose shifts differ by up to `width`.
+struct Binned {
+    std::vector<StarRecord> star;
+    std::vector<gpu::ShiftBin> bin;
+    std::vector<std::uint32_t> spaxelBin{0};
+    std::vector<std::uint32_t> spaxelOf;  // of the stars
+    float low = 1, high = -1;
+};
+Binned binned(const std::vector<std::size_t>& counts, std::size_t most, double width) {
+    std::mt19937_64 rng(12);
+    std::normal_distribution<double> normal;
+    std::uniform_real_distribution<double> uniform;
+    Binned b;
+    for (std::size_t p = 0; p < counts.size(); ++p) {
+        for (std::size_t left = counts[p]; left > 0;) {
+            const std::size_t n = std::min(left, 1 + rng() % most);
+            const double at = 5e-4 * normal(rng);
+            double sum = 0;
+            for (std::size_t i = 0; i < n; ++i) {
+                b.star.push_back(randomRecord(rng, float(at + width * uniform(rng))));
+                b.spaxelOf.push_back(std::uint32_t(p));
+                const float shift = b.star.back().shift;
+                sum += double(shift);
+                b.low = std::min(b.low, shift);
+                b.high = std::max(b.high, shift);
+            }
+            b.bin.push_back({std::uint32_t(b.star.size() - n), std::uint32_t(n), sum / double(n)});
+            left -= n;
+        }
+        b.spaxelBin.push_back(std::uint32_t(b.bin.size()));
+    }
+    return b;
+}
+
+// What the cotangent of one spectrum says of a star's record: by the exact pixel averages and their adjoint.
+std::array<double, 4> ofRecord(const Library& l, const Window& w, const StarRecord& s, const float* bar, double scale) {
+    const std::size_t n = l.position.size();
+    std::vector<double> y = l.spectrum(s), yBar(n, 0.0);
+    double shiftBar = 0;
+    for (std::size_t j = 0; j + 1 < w.edge.size(); ++j)
+        pixelAverageAdjoint(l.position.data(), y.data(), int(n), double(s.shift), w.edge[j], w.edge[j + 1], yBar.data(),
+                            shiftBar, scale * double(bar[j]));
+    SspWeights<double> wBar{};
+    double massBar = 0;
+    for (std::size_t m = 0; m < n; ++m) {
+        const float* t = l.flux.data() + std::size_t(s.corner) * l.stride + m;
+        massBar += yBar[m] * y[m];
+        const std::size_t step[] = {0, 1, 4, 5};
+        for (int c = 0; c < 4; ++c) wBar.w[c] += double(s.mass) * yBar[m] * double(t[step[c] * l.stride]);
+    }
+    double ageBar = 0, zBar = 0;
+    sspWeightsAdjoint(double(s.ageFraction), double(s.zFraction), ageBar, zBar, wBar);
+    return {massBar, ageBar, zBar, double(s.mass) * shiftBar};
+}
+
+void checkGather(const Library& l, const Window& w, const Binned& b, std::uint32_t tilePixels,
+                 const std::array<double, 4>& tolerance, int seeds) {
+    const std::size_t spaxels = b.spaxelBin.size() - 1, pixels = w.edge.size() - 1, stride = pixels + 5;
+    const std::vector<float> spectraBar = cotangents(spaxels * stride, 4);
+    const auto tiles = tilesOf(l, w, tilePixels, b.low, b.high);
+    const std::vector<gpu::GatherItem> items = gpu::planGather(b.spaxelBin, b.bin);
+    const Stream s;
+    const auto star = onDevice(s, b.star);
+    const auto bin = onDevice(s, b.bin);
+    const auto item = onDevice(s, items);
+    const auto tile = onDevice(s, tiles);
+    const auto flux = onDevice(s, l.flux), dBar = onDevice(s, spectraBar);
+    const auto position = onDevice(s, l.position), lnPosition = onDevice(s, l.lnPosition),
+               inverseStep = onDevice(s, l.inverseStep), edge = onDevice(s, w.edge);
+    gpu::GatherArgs g;
+    g.sum.star = star.view();
+    g.sum.tile = tile.view();
+    for (const auto& t : tiles) {
+        g.sum.mostPixels = std::max(g.sum.mostPixels, t.pixels);
+        g.sum.mostKnots = std::max(g.sum.mostKnots, t.knots);
+    }
+    g.sum.flux = flux.view();
+    g.sum.fluxStride = l.stride;
+    g.sum.zStep = 4;
+    g.sum.ageStep = 1;
+    g.sum.position = position.view();
+    g.sum.lnPosition = lnPosition.view();
+    g.sum.inverseStep = inverseStep.view();
+    g.sum.edge = edge.view();
+    g.sum.log = w.log;
+    g.sum.inverseWidth = w.inverseWidth;
+    g.sum.scale = 2;
+    g.sum.stride = stride;
+    g.bin = bin.view();
+    g.item = item.view();
+    g.spectraBar = dBar.view();
+    const auto found = underSeeds(
+        [&] {
+            DeviceBuffer<StarRecordBar> bar(b.star.size(), s);
+            bar.zero();
+            g.bar = bar.view();
+            gpu::gather(s, g);
+            return onHost(s, bar);
+        },
+        seeds);
+    std::vector<std::array<double, 4>> expected;
+    for (std::size_t i = 0; i < b.star.size(); ++i)
+        expected.push_back(ofRecord(l, w, b.star[i], spectraBar.data() + b.spaxelOf[i] * stride, 2));
+    checkRecords(found, expected, tolerance);
+}
+
+}  // namespace
+
+TEST_CASE("stars gather the spectra's cotangents, in spaxels of any number of stars", "[gpu][adjoint]") {
+    std::vector<std::size_t> counts = sizes();
+    if (!racing) counts.pop_back();  // the thousand: below, with fewer seeds
+    counts.push_back(0);
+    for (const bool log : {false, true}) {
+        const Window w = window(log, racing ? 150 : 300);  // more pixels than threads a tile, or several tiles
+        checkGather(Library(20), w, binned(counts, 1, 0), racing ? 200 : 128, {1e-5, 1e-5, 1e-5, 1e-5},
+                    racing ? 2 : (log ? 5 : 20));
+    }
+}
+
+TEST_CASE("stars of one bin share the cotangents at the knots and their derivatives", "[gpu][adjoint]") {
+    const Window w = window(false, racing ? 60 : 300);
+    const std::vector<std::size_t> counts{racing ? std::size_t(40) : std::size_t(600), 0, 1};
+    // Kinks that cross a pixel's edge inside the bin are in the slope only.
+    checkGather(Library(20), w, binned(counts, 30, 2e-7), 200, {1e-5, 1e-5, 1e-5, 3e-4}, racing ? 2 : 5);
+}
+
+TEST_CASE("a giant spaxel is gathered by several blocks", "[gpu][adjoint]") {
+    if (racing) return;
+    const Window w = window(false, 60);
+    const Binned b = binned({1, 0, 5000}, 400, 0);
+    CHECK(gpu::planGather(b.spaxelBin, b.bin).size() > 4);
+    checkGather(Library(20), w, b, 64, {1e-5, 1e-5, 1e-5, 1e-5}, 2);
+}
+
+TEST_CASE("libraries finer than the pixels are gathered too", "[gpu][adjoint]") {
+    const Window w = window(false, racing ? 40 : 200);
+    checkGather(Library(0.4), w, binned({racing ? std::size_t(3) : std::size_t(60), 0, 1}, 1, 0), 64,
+                {1e-5, 1e-5, 1e-5, 1e-5}, racing ? 1 : 5);
+}
+
+TEST_CASE("the transpose of the line spread is a plain sum over the taps", "[gpu][adjoint]") {
+    for (const std::size_t count : sizes())
+        for (const bool varying : {false, true}) {
+            if (count == 0) continue;  // there are no pixels to spread
+            const std::size_t rows = 3, width = 9, wide = count + width - 1, inStride = count + 5, outStride = wide + 3;
+            const std::size_t tapStride = count + 11;
+            const std::vector<float> in = cotangents(rows * inStride), taps = cotangents(width * tapStride, 2);
+            const std::vector<std::uint32_t> source{2, gpu::nowhere, 0, 1};
+            std::vector<double> expected(source.size() * outStride, 0.0);
+            for (std::size_t k = 0; k < source.size(); ++k)
+                for (std::size_t j = 0; source[k] != gpu::nowhere && j < count; ++j)
+                    for (std::size_t d = 0; d < width; ++d)
+                        expected[k * outStride + 1 + j + d] += double(taps[varying ? d * tapStride + 3 + j : d]) *
+                                                               double(in[source[k] * inStride + 2 + j]);
+            const Stream s;
+            const auto dIn = onDevice(s, in), dTaps = onDevice(s, taps);
+            const auto dSource = onDevice(s, source);
+            const auto found = underSeeds([&] {
+                DeviceBuffer<float> out(source.size() * outStride, s);
+                out.zero();
+                gpu::spreadLinesTransposed(s, {{dIn.view(), inStride, 2},
+                                               {out.view(), outStride, 1},
+                                               dSource.view(),
+                                               count,
+                                               dTaps.view(),
+                                               width,
+                                               varying ? tapStride : 0,
+                                               varying ? std::size_t(3) : 0});
+                return onHost(s, out);
+            });
+            CHECK(worst(found, expected) < 1e-5);
+        }
+}
+
+TEST_CASE("products of spectra are summed pixel by pixel, and uncovered pixels are blank", "[gpu][adjoint]") {
+    for (const std::size_t rows : sizes()) {
+        const std::size_t pixels = 37, stride = 40;
+        const std::vector<float> a = cotangents(rows * stride), b = cotangents(rows * stride, 2);
+        std::vector<double> expected(pixels, 0.0);
+        for (std::size_t k = 0; k < rows; ++k)
+            for (std::size_t j = 0; j < pixels; ++j)
+                expected[j] += double(a[k * stride + j]) * double(b[k * stride + j]);
+        const Stream s;
+        const auto dA = onDevice(s, a), dB = onDevice(s, b);
+        const std::size_t slabs = gpu::pixelDotSlabs(rows);
+        const auto parts = underSeeds([&] {
+            DeviceBuffer<double> partial(slabs * pixels, s);
+            gpu::dotPixels(s, {dA.view(), dB.view(), rows, stride, pixels, partial.view()});
+            return onHost(s, partial);
+        });
+        std::vector<double> sums(pixels, 0.0);
+        for (std::size_t i = 0; i < parts.size(); ++i) sums[i % pixels] += parts[i];
+        CHECK(worst(sums, expected) < 1e-12);
+    }
+    for (const std::size_t pixels : sizes()) {
+        std::vector<float> cube = cotangents(3 * pixels);
+        std::vector<std::uint8_t> covered(pixels, 1);
+        for (std::size_t j = 0; j < pixels; j += 3) {
+            covered[j] = 0;
+            cube[pixels + j] = std::numeric_limits<float>::quiet_NaN();
+        }
+        const Stream s;
+        const auto dCovered = onDevice(s, covered);
+        const auto found = underSeeds([&] {
+            auto d = onDevice(s, cube);
+            gpu::blankUncovered(s, {d.view(), dCovered.view()});
+            return onHost(s, d);
+        });
+        for (std::size_t i = 0; i < cube.size(); ++i) REQUIRE(found[i] == (i % pixels % 3 == 0 ? 0 : cube[i]));
+    }
+}
+
+TEST_CASE("the noise's transpose is that of physics/noise.hpp, voxel by voxel", "[gpu][adjoint]") {
+    for (const std::size_t pixels : sizes())
+        for (const bool target : {true, false}) {
+            const std::size_t spaxels = 3, voxels = spaxels * pixels;
+            std::vector<float> flux = cotangents(voxels, 3);
+            if (pixels > 1) flux[pixels + 1] = std::numeric_limits<float>::quiet_NaN();
+            const std::vector<float> noisyBar = cotangents(voxels, 4), varianceBar = cotangents(voxels, 5);
+            std::vector<double> gain(pixels), expected(voxels, 0.0);
+            for (std::size_t j = 0; j < pixels; ++j) gain[j] = 50 + double(j);
+            double referenceBar = 0;
+            for (std::size_t i = 0; i < voxels; ++i) {
+                const double f = double(flux[i]);
+                if (std::isnan(f)) continue;
+                const double v =
+                    target ? targetVariance(f, 0.7, 30.0) : exposureVariance(f, 0.3, gain[i % pixels], 2.0, 3);
+                double vBar = double(varianceBar[i]);
+                noisyFluxAdjoint(f, v, double(standardNormals(9, 17, 2, i / 4).n[i % 4]), expected[i], vBar,
+                                 double(noisyBar[i]));
+                if (target)
+                    targetVarianceAdjoint(f, 0.7, 30.0, expected[i], referenceBar, vBar);
+                else
+                    exposureVarianceAdjoint(f, gain[i % pixels], expected[i], vBar);
+            }
+            const Stream s;
+            auto dFlux = onDevice(s, flux);
+            const auto dNoisyBar = onDevice(s, noisyBar), dVarianceBar = onDevice(s, varianceBar);
+            const auto dGain = onDevice(s, gain);
+            std::vector<double> sums;
+            const auto found = underSeeds([&] {
+                DeviceBuffer<float> bar(voxels, s);
+                DeviceBuffer<double> reference(gpu::noiseAdjointBlocks(voxels), s);
+                gpu::NoiseAdjointArgs a;
+                a.noise.flux = dFlux.view();
+                a.noise.pixels = pixels;
+                a.noise.seed = 9;
+                a.noise.galaxy = 17;
+                a.noise.view = 2;
+                a.noise.target = target;
+                a.noise.reference = 0.7;
+                a.noise.signalToNoise = 30;
+                a.noise.gain = dGain.view();
+                a.noise.skyFlux = 0.3;
+                a.noise.readNoise = 2;
+                a.noise.exposures = 3;
+                a.noisyBar = dNoisyBar.view();
+                a.varianceBar = dVarianceBar.view();
+                a.fluxBar = bar.view();
+                a.referenceBar = reference.view();
+                gpu::noiseAdjoint(s, a);
+                if (voxels > 0) gpu::spaxelMeanAdjoint(s, {dFlux.view(), bar.view(), pixels, 1, 5.0});
+                const auto again = onHost(s, reference);
+                if (!sums.empty()) REQUIRE(sameBits(sums, again));
+                sums = again;
+                return onHost(s, bar);
+            });
+            const double counted = pixels > 1 ? double(pixels - 1) : double(pixels);
+            for (std::size_t i = pixels; i < 2 * pixels; ++i)
+                if (!std::isnan(flux[i])) expected[i] += 5.0 / counted;
+            CHECK(worst(found, expected) < 1e-5);
+            double sum = 0;
+            for (const double x : sums) sum += x;
+            CHECK(sum == Approx(referenceBar).epsilon(1e-12).margin(1e-12));
+        }
+}
+
+TEST_CASE("stars' inputs and the view's sums are those of a plain loop", "[gpu][adjoint]") {
+    const std::vector<double> ages{-3, -1, 0, 1.2}, zAxis{-4, -2.5, -1.3}, zLinear{1e-4, 3e-3, 5e-2};
+    for (const bool rubix : {false, true})
+        for (const std::size_t n : sizes()) {
+            std::mt19937_64 rng(15);
+            std::uniform_real_distribution<float> uniform;
+            const std::size_t others = 7;  // stars without a record
+            const HostStars stars = randomStars(n + others, 5);
+            std::vector<StarRecord> star;
+            std::vector<StarRecordBar> bar;
+            for (std::size_t k = 0; k < n; ++k) {
+                StarRecord r = randomRecord(rng, 0);
+                r.source = std::uint32_t(n - 1 - k);
+                r.age = k % 5 == 1 ? 20.0F : 1.0F;  // beyond the oldest
+                r.metallicity = k % 7 == 2 ? 1e-6F : 0.01F;
+                if (rubix && (k % 5 == 1 || k % 7 == 2)) r.mass = 0;
+                star.push_back(r);
+                bar.push_back({uniform(rng), uniform(rng), uniform(rng), uniform(rng)});
+            }
+            const auto& axis = rubix ? zLinear : zAxis;
+            const AxisSlopeTable age = ageSlopes(ages), z = metallicitySlopes(axis, rubix);
+            const Vec3d systemic{10, -20, 30}, sight{0.6, 0, 0.8};
+            std::vector<double> mass(n + others, 0.0), logAge = mass, metallicity = mass, velocity = mass;
+            SightSums expected;
+            for (std::size_t k = 0; k < n; ++k) {
+                const StarRecord& r = star[k];
+                const bool clampedAge = k % 5 == 1, clampedZ = k % 7 == 2;
+                if (rubix && (clampedAge || clampedZ)) continue;
+                const std::size_t i = r.source, ia = std::size_t(r.corner) % 4, iz = std::size_t(r.corner) / 4;
+                mass[i] = double(bar[k].mass);
+                if (!clampedAge) logAge[i] = double(bar[k].ageFraction) / (ages[ia + 1] - ages[ia]);
+                if (!clampedZ)
+                    metallicity[i] = double(bar[k].zFraction) / (axis[iz + 1] - axis[iz]) /
+                                     (rubix ? 1 : double(r.metallicity) * std::log(10.0));
+                const Vec3d v = stars.velocity[i].to<double>() - systemic;
+                const double beta = dot(sight, v) / units::c_km_s;
+                const double vBar = double(bar[k].shift) / ((1 - beta * beta) * units::c_km_s);
+                velocity[i] = vBar * sight.z;
+                expected += {vBar, double(bar[k].shift), double(r.mass) * double(bar[k].mass), v * vBar};
+            }
+            const Stream s;
+            const auto dStar = onDevice(s, star);
+            const auto dBar = onDevice(s, bar);
+            const auto dVelocity = onDevice(s, stars.velocity);
+            const auto dAge = onDevice(s, age.slope), dZ = onDevice(s, z.slope);
+            std::vector<float> massBar, logAgeBar, metallicityBar;
+            std::vector<Vec3f> velocityBar;
+            const auto parts = underSeeds([&] {
+                DeviceBuffer<float> m(n + others, s), a(n + others, s), zBar(n + others, s);
+                DeviceBuffer<Vec3f> v(n + others, s);
+                for (auto* b : {&m, &a, &zBar}) b->zero();
+                v.zero();
+                DeviceBuffer<SightSums> partial(gpu::starInputBlocks(n), s);
+                gpu::StarInputsArgs args;
+                args.star = dStar.view();
+                args.bar = dBar.view();
+                args.velocity = dVelocity.view();
+                args.systemicVelocity = systemic;
+                args.lineOfSight = sight;
+                args.slopes = {4, rubix, age.at(nullptr), z.at(nullptr)};
+                args.age = dAge.view();
+                args.z = dZ.view();
+                args.massBar = m.view();
+                args.logAgeBar = a.view();
+                args.metallicityBar = zBar.view();
+                args.velocityBar = v.view();
+                args.partial = partial.view();
+                gpu::starInputs(s, args);
+                massBar = onHost(s, m);
+                logAgeBar = onHost(s, a);
+                metallicityBar = onHost(s, zBar);
+                velocityBar = onHost(s, v);
+                return onHost(s, partial);
+            });
+            SightSums sum;
+            for (const SightSums& p : parts) sum += p;
+            CHECK(sum.velocity == Approx(expected.velocity).epsilon(1e-12));
+            CHECK(sum.shift == Approx(expected.shift).epsilon(1e-12));
+            CHECK(sum.light == Approx(expected.light).epsilon(1e-12));
+            for (int k = 0; k < 3; ++k) CHECK(sum.lineOfSight[k] == Approx(expected.lineOfSight[k]).epsilon(1e-10));
+            std::vector<float> vz;
+            for (const Vec3f& v : velocityBar) vz.push_back(v.z);
+            CHECK(worst(massBar, mass) < 1e-6);
+            CHECK(worst(logAgeBar, logAge) < 1e-6);
+            CHECK(worst(metallicityBar, metallicity) < 1e-6);
+            CHECK(worst(vz, velocity) < 1e-6);
+        }
+}
+
+namespace {
+
+using D = Dual<double>;
+
+// The product of a star's RUBIX spectrum with a cotangent.
+D rubixProduct(const std::vector<double>& wavelength, const std::vector<double>& flux, int corner, D mass, D fa, D fz,
+               D shift, double redshift, const std::vector<double>& centre, const float* bar) {
+    const std::size_t n = wavelength.size();
+    std::vector<D> x(n), y(n), g(centre.size());
+    D total{}, resampled{}, product{};
+    for (std::size_t m = 0; m < n; ++m) {
+        const auto t = [&](std::size_t k) { return D(flux[(std::size_t(corner) + k) * n + m]); };
+        x[m] = D(wavelength[m] * (1 + redshift)) * exp(shift);
+        y[m] = (D(1.0) - fz) * ((D(1.0) - fa) * t(0) + fa * t(1)) + fz * ((D(1.0) - fa) * t(4) + fa * t(5));
+        if (m > 0 && x[m] >= centre.front() && x[m] <= centre.back()) total += y[m] * (x[m] - x[m - 1]);
+    }
+    for (std::size_t j = 0; j < centre.size(); ++j) {
+        std::size_t m = 0;
+        while (m + 2 < n && x[m + 1] <= centre[j]) ++m;
+        g[j] = y[m] + (y[m + 1] - y[m]) * (D(centre[j]) - x[m]) / (x[m + 1] - x[m]);
+        if (j > 0) resampled += g[j] * D(centre[j] - centre[j - 1]);
+        product += D(double(bar[j])) * g[j];
+    }
+    return mass * total / resampled * product;
+}
+
+}  // namespace
+
+TEST_CASE("RUBIX's transpose is the derivative of its spectra, for spaxels of any number of stars", "[gpu][adjoint]") {
+    std::mt19937_64 rng(8);
+    std::uniform_real_distribution<double> uniform;
+    std::vector<double> wavelength, flux, centre;
+    for (double x = 4300; x < 5100; x += 12 + 8 * uniform(rng)) wavelength.push_back(x);
+    for (std::size_t i = 0; i < 12 * wavelength.size(); ++i) flux.push_back(0.5 + uniform(rng));
+    for (std::size_t j = 0; j < (racing ? 40U : 200U); ++j) centre.push_back(4900 + 1.25 * double(j));
+    const std::vector<std::size_t> counts =
+        racing ? std::vector<std::size_t>{0, 1, 5} : std::vector<std::size_t>{0, 1, 31, 0, 32, 33, 64, 65, 128};
+    std::vector<StarRecord> star;
+    std::vector<std::uint32_t> first{0};
+    std::vector<std::array<double, 4>> expected;
+    const std::size_t offset = 3, stride = centre.size() + 5;
+    const std::vector<float> spectraBar = cotangents(counts.size() * stride, 6);
+    for (std::size_t p = 0; p < counts.size(); ++p) {
+        for (std::size_t k = 0; k < counts[p]; ++k) {
+            StarRecord r = randomRecord(rng, float(2e-3 * (uniform(rng) - 0.5)));
+            if (k % 7 == 3) r.mass = 0;  // dark
+            star.push_back(r);
+            std::array<double, 4> e{};
+            for (std::size_t c = 0; c < 4 && r.mass > 0; ++c)
+                e[c] = rubixProduct(wavelength, flux, r.corner, {double(r.mass), c == 0 ? 1.0 : 0.0},
+                                    {double(r.ageFraction), c == 1 ? 1.0 : 0.0},
+                                    {double(r.zFraction), c == 2 ? 1.0 : 0.0}, {double(r.shift), c == 3 ? 1.0 : 0.0},
+                                    0.1, centre, spectraBar.data() + p * stride + offset)
+                           .d;
+            expected.push_back(e);
+        }
+        first.push_back(std::uint32_t(star.size()));
+    }
+    const Stream s;
+    const auto dStar = onDevice(s, star);
+    const auto dFirst = onDevice(s, first);
+    const auto dWavelength = onDevice(s, wavelength), dFlux = onDevice(s, flux), dCentre = onDevice(s, centre);
+    const auto dBar = onDevice(s, spectraBar);
+    const auto found = underSeeds(
+        [&] {
+            DeviceBuffer<StarRecordBar> bar(star.size(), s);
+            bar.zero();
+            gpu::RubixArgs a;
+            a.star = dStar.view();
+            a.first = dFirst.view();
+            a.wavelength = dWavelength.view();
+            a.flux = dFlux.view();
+            a.zStep = 4;
+            a.ageStep = 1;
+            a.redshift = 0.1;
+            a.centre = dCentre.view();
+            a.stride = stride;
+            a.offset = offset;
+            gpu::rubixAdjoint(s, {a, dBar.view(), bar.view()});
+            return onHost(s, bar);
+        },
+        racing ? 2 : 20);
+    checkRecords(found, expected, {1e-5, 1e-5, 1e-5, 1e-5});
+}

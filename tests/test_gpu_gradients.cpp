@@ -1,0 +1,210 @@
+// Adjoints with resources.backend simt against cpu: the whole transpose, array by array. The kernels by themselves: tests/gpu.
+#include "adjoint_vectors.hpp"
+#include "device_adjoint.hpp"
+#include "stages/noise_adjoint.hpp"
+#include "tessera/adjoint.hpp"
+
+using namespace tessera;
+using namespace tessera::test;
+
+namespace {
+
+using LsfKind = SceneOptions::Lsf;
+const InstrumentTables noTables;
+
+template <class Value>
+void alike(const char* name, std::size_t n, Value value, double tolerance) {
+    Vector found, expected;
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto [f, e] = value(i);
+        found.push_back(double(f));
+        expected.push_back(double(e));
+    }
+    double worst = 0;
+    for (std::size_t i = 0; i < n; ++i) worst = std::max(worst, std::fabs(found[i] - expected[i]));
+    const double rms = rmsOf(expected);
+    INFO(name << ": rms " << rms << ", worst difference " << worst / rms);
+    CHECK(rms > 0);
+    CHECK(worst <= tolerance * rms);
+}
+
+// The velocities of libraries as fine as the pixels are gathered in different ways.
+void alike(const InputsBar& f, const InputsBar& e, double tolerance = 1e-5, double ofShift = 1e-5) {
+    const std::size_t n = e.stars.size();
+    REQUIRE(f.stars.size() == n);
+    alike(
+        "mass", n, [&](std::size_t i) { return std::pair(f.stars.mass[i], e.stars.mass[i]); }, tolerance);
+    alike(
+        "log age", n, [&](std::size_t i) { return std::pair(f.stars.logAge[i], e.stars.logAge[i]); }, tolerance);
+    alike(
+        "metallicity", n, [&](std::size_t i) { return std::pair(f.stars.metallicity[i], e.stars.metallicity[i]); },
+        tolerance);
+    for (int k = 0; k < 3; ++k)
+        alike(
+            "velocity", n, [&](std::size_t i) { return std::pair(f.stars.velocity[i][k], e.stars.velocity[i][k]); },
+            ofShift);
+    const auto scalar = [&](const char* name, double a, double b, double t) {
+        INFO(name << ": " << a << " and " << b);
+        CHECK(std::fabs(a - b) <= t * std::fabs(b));
+    };
+    for (int k = 0; k < 3; ++k) scalar("systemic velocity", f.systemicVelocity[k], e.systemicVelocity[k], 10 * ofShift);
+    scalar("redshift", f.redshiftShift, e.redshiftShift, 10 * ofShift);
+    scalar("distance", f.redshiftDistance, e.redshiftDistance, 10 * tolerance);
+    scalar("inclination", f.inclination, e.inclination, 10 * ofShift);
+    scalar("PSF FWHM", f.psfFwhm, e.psfFwhm, 1e-4);
+    scalar("PSF beta", f.psfBeta, e.psfBeta, 1e-4);
+    // Where spectra are smoother than the LSF a small difference of large numbers, in single precision.
+    REQUIRE(f.lsf.size() == e.lsf.size());
+    for (std::size_t k = 0; k < e.lsf.size(); ++k) scalar("LSF", f.lsf[k], e.lsf[k], 5e-3);
+}
+
+struct Both {
+    InputsBar cpu, simt;
+};
+Both both(AdjointScene& s, const Stars& stars, const Cube& w, const GradientOptions& options = {}) {
+    const GalaxyInput input{};
+    const auto vjp = [&](Backend backend) {
+        s.config.resources.backend = backend;
+        return Linearisation(Host{2}, stars, input, s.config, 0, s.library, s.cosmology, noTables).vjp(w, options);
+    };
+    Both b;
+    b.cpu = vjp(Backend::cpu);
+    b.simt = vjp(Backend::simt);
+    return b;
+}
+
+}  // namespace
+
+TEST_CASE("the adjoint on simt is that on cpu", "[gpu][adjoint]") {
+    SceneOptions o;
+    bool varying = false;
+    double ofShift = 1e-5;
+    SECTION("Gaussian PSF, constant LSF") {}
+    SECTION("logarithmic pixels, two Gaussians, an LSF that varies") {
+        o.log = true;
+        o.lsf = LsfKind::resolution;
+        o.psf = PsfKind::doubleGaussian;
+    }
+    SECTION("a Moffat, a polynomial LSF") {
+        o.lsf = LsfKind::polynomial;
+        o.psf = PsfKind::moffat;
+        o.doppler = Doppler::classical;
+    }
+    SECTION("no PSF, luminosities") {
+        o.psf.reset();
+        o.lsf = LsfKind::sigma;
+        o.libraryResolution = true;
+        o.doppler = Doppler::exponential;
+        o.unit = CubeUnit::luminosity;
+    }
+    SECTION("no LSF") {
+        o.lsf = LsfKind::none;
+    }
+    SECTION("a library as fine as the pixels") {
+        o.libraryStep = 0.9;
+        ofShift = 2e-4;
+    }
+    SECTION("a PSF that varies with wavelength, and acts first") {
+        varying = true;
+    }
+    AdjointScene s = makeScene(o);
+    if (varying) {
+        s.config.psf->referenceWavelength = 4800;
+        s.config.psf->power = -1;
+    }
+    s.config.telescope.aperture = Aperture::circle;
+    const Stars stars = sceneStars(700);
+    sceneInputs(s, stars);
+    Cube w = cubeOf(s, randomCotangent(s, 5));
+    w.spectrum(0)[3] = std::numeric_limits<float>::quiet_NaN();  // outside the circle: not looked at
+    const Both b = both(s, stars, w);
+    alike(b.simt, b.cpu, 1e-5, ofShift);
+}
+
+TEST_CASE("galaxies of one star and of many have their adjoint on simt", "[gpu][adjoint]") {
+    for (const std::size_t n : {1, 2, 33, 3000}) {
+        AdjointScene s = makeScene({});
+        Stars stars = randomStars(n, 3, n == 3000 ? 0.05 : 0.4, n == 3000 ? 5 : 150);  // most in one spaxel
+        sceneInputs(s, stars);
+        const Both b = both(s, stars, cubeOf(s, randomCotangent(s, 5)), {false, false});
+        INFO(n << " stars");
+        alike(b.simt, b.cpu);
+    }
+}
+
+TEST_CASE("wavelengths that the library does not cover have no cotangent on simt", "[gpu][adjoint]") {
+    AdjointScene s = makeScene({});
+    s.config.spectra.outside = Outside::nan;
+    s.config.telescope.wavelengthMax += 150;
+    const Stars stars = sceneStars(300);
+    sceneInputs(s, stars);
+    Cube w = cubeOf(s, randomCotangent(s, 5));
+    for (std::size_t p = 0; p < w.spaxels(); ++p)
+        w.spectrum(p)[w.nLambda - 1] = std::numeric_limits<float>::quiet_NaN();
+    const Both b = both(s, stars, w);
+    alike(b.simt, b.cpu);
+}
+
+TEST_CASE("a budget of the device's memory cuts the adjoint into blocks, or is too small", "[gpu][adjoint]") {
+    SceneOptions o;
+    o.pixels = 300;
+    AdjointScene s = makeScene(o);
+    const Stars stars = sceneStars(200);
+    sceneInputs(s, stars);
+    const Cube w = cubeOf(s, randomCotangent(s, 5));
+    s.config.resources.deviceMemory = 700'000;
+    const Both b = both(s, stars, w);
+    alike(b.simt, b.cpu);
+    s.config.resources.deviceMemory = 50'000;
+    CHECK_THROWS_WITH(both(s, stars, w), Catch::Contains("resources.device_memory of 50000 bytes"));
+}
+
+TEST_CASE("the templates' gradient is the CPU's whatever the backend", "[gpu][adjoint]") {
+    AdjointScene s = makeScene({});
+    const Stars stars = sceneStars(100);
+    sceneInputs(s, stars);
+    const Both b = both(s, stars, cubeOf(s, randomCotangent(s, 5)), {false, true});
+    CHECK(b.simt.templates == b.cpu.templates);
+    CHECK(!b.simt.templates.empty());
+}
+
+TEST_CASE("RUBIX's adjoint on simt is that on cpu", "[gpu][adjoint]") {
+    AdjointScene s = makeScene({});
+    Config& c = s.config;
+    c.compat = Compat::rubix;
+    c.output.unit = CubeUnit::luminosity;
+    c.psf = PsfConfig{};
+    c.psf->sigmaSpaxels = 0.6;
+    c.psf->size = 5;
+    c.lsf = LsfConfig{};
+    c.lsf->sigma = 1.5;
+    const Stars stars = sceneStars(300);
+    const Both b = both(s, stars, cubeOf(s, randomCotangent(s, 5)));
+    alike(b.simt, b.cpu);
+    CHECK(b.simt.psfSigmaSpaxels == Approx(b.cpu.psfSigmaSpaxels).epsilon(1e-4));
+}
+
+TEST_CASE("the noise's adjoint on simt is that on cpu", "[gpu][adjoint]") {
+    AdjointScene s = makeScene({});
+    const std::size_t n = s.config.telescope.spaxels();
+    const WavelengthGrid grid = s.config.telescope.wavelengths();
+    const SpaxelGrid spaxels{n, 0.25, 0.5};
+    Cube flux = cubeOf(s, randomCotangent(s, 8));
+    for (float& f : flux.data) f = std::fabs(f);
+    flux.spectrum(2)[5] = std::numeric_limits<float>::quiet_NaN();
+    const Cube w = cubeOf(s, randomCotangent(s, 9));
+    NoiseConfig c;
+    c.seed = 77;
+    SECTION("target signal-to-noise") {
+        c.signalToNoise = 3;
+    }
+    SECTION("exposure") {
+        c.exposureTime = 3600;
+        c.sky = 2;
+        c.readNoise = 3;
+    }
+    const Cube cpu = noiseAdjoint(Host{2}, c, grid, spaxels, 4, 1, flux, w, nullptr);
+    const Cube simt = makeDeviceAdjoint(Backend::simt, 0)->noise({c, grid, spaxels, 4, 1}, flux, w);
+    alike(
+        "noise", cpu.data.size(), [&](std::size_t i) { return std::pair(simt.data[i], cpu.data[i]); }, 1e-5);
+}
