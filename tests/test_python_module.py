@@ -156,8 +156,18 @@ class TestDerivatives(unittest.TestCase):
     def test_compat(self):
         other = model(compat="rubix", psf={"sigma_spaxels": 0.6, "size": 5}, lsf={"sigma": 1.2})
         self.assertIn("psf_sigma_spaxels", other.vjp(self.stars, np.ones(other.shape)))
+        self.assertTrue(np.isfinite(other.jvp(self.stars, {"inclination": 1.0})).all())
         with self.assertRaisesRegex(RuntimeError, "rubix"):
-            other.jvp(self.stars, {"inclination": 1.0})
+            other.vjp(self.stars, np.ones(other.shape), templates=True)
+
+    def test_positions(self):
+        """With a footprint a cube is differentiable in positions: transposes of each other."""
+        self.assertEqual(np.abs(self.model.vjp(self.stars, np.ones(self.model.shape))["coords"]).max(), 0)
+        other = model(projection={"footprint": "cic"})
+        bar, v = self.random.normal(size=other.shape).astype(np.float32), self.random.normal(0, 0.01, (len(self.stars), 3))
+        moved, g = other.jvp(self.stars, {"coords": v}), other.vjp(self.stars, bar)["coords"]
+        self.assertGreater(np.abs(g).max(), 0)
+        self.assertAlmostEqual(dot(moved, bar), dot(v, g), delta=2e-4 * np.sqrt(dot(moved, moved) * dot(bar, bar)))
 
     def test_noise_is_held_fixed(self):
         noisy = model(noise={"signal_to_noise": 20, "seed": 4})

@@ -49,7 +49,8 @@ public:
     // stars share; bitwise those of one rank. jvp() is of whole galaxies: Error.
     // known: tables of the library's knots.
     Linearisation(Host, const Stars&, const GalaxyInput&, const Config&, std::size_t view, const SspLibrary&,
-                  const Cosmology&, const InstrumentTables&, const Comm& comm = Comm::self(), KnotCache* known = nullptr);
+                  const Cosmology&, const InstrumentTables&, const Comm& comm = Comm::self(),
+                  KnotCache* known = nullptr);
     ~Linearisation();
     Linearisation(const Linearisation&) = delete;
     Linearisation& operator=(const Linearisation&) = delete;

@@ -58,6 +58,8 @@ nb::dict toPython(InputsBar&& bar) {
     put(d, "log_age", g.stars.logAge, owner);
     put(d, "metallicity", g.stars.metallicity, owner);
     put(d, "velocity", g.stars.velocity, owner);
+    put(d, "coords", g.stars.position, owner);
+    put(d, "smoothing", g.stars.smoothing, owner);
     d["systemic_velocity"] = copyOf(g.systemicVelocity);
     d["redshift_shift"] = g.redshiftShift;
     d["redshift_distance"] = g.redshiftDistance;
@@ -76,11 +78,15 @@ nb::dict toPython(InputsBar&& bar) {
 
 InputsBar tangentOf(const nb::dict& d, std::size_t n, std::size_t lsfParameters) {
     InputsBar v;
-    if (d.contains("mass") || d.contains("log_age") || d.contains("metallicity") || d.contains("velocity")) {
+    const bool coords = d.contains("coords"), smoothing = d.contains("smoothing");
+    if (d.contains("mass") || d.contains("log_age") || d.contains("metallicity") || d.contains("velocity") || coords ||
+        smoothing) {
         v.stars.mass = column<float, FloatsIn>(d, "mass", n);
         v.stars.logAge = column<float, FloatsIn>(d, "log_age", n);
         v.stars.metallicity = column<float, FloatsIn>(d, "metallicity", n);
         v.stars.velocity = column<Vec3f, FloatVectorsIn>(d, "velocity", n);
+        if (coords) v.stars.position = column<Vec3f, FloatVectorsIn>(d, "coords", n);
+        if (smoothing) v.stars.smoothing = column<float, FloatsIn>(d, "smoothing", n);
     }
     v.systemicVelocity = vector(d, "systemic_velocity");
     v.redshiftShift = scalar(d, "redshift_shift");

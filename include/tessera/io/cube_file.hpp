@@ -55,7 +55,7 @@ public:
     CubeFileWriter(CubeFileWriter&&) noexcept;
     CubeFileWriter& operator=(CubeFileWriter&&) noexcept;
 
-    void write(const GalaxyCube&);  // Error where this galaxy and view are there already
+    void write(const GalaxyCube&);    // Error where this galaxy and view are there already
     void startSync() const noexcept;  // what is written begins to go to disk, for a finish() that is synced
     // synced: the file is on disk when this returns, not in the system's memory only.
     void finish(const std::vector<GalaxyReport>& catalogue, bool synced = false);

@@ -78,7 +78,7 @@ class Linearisation:
         for name in STARS:
             if name in core:
                 g[name] = core[name]
-        if "coords" not in g:  # the nearest spaxel: docs/adjoints.md (5)
+        if "coords" not in g:  # of the nearest spaxel: docs/adjoints.md (5)
             g["coords"] = np.zeros((len(self.stars), 3), np.float32)
         g["systemic_velocity"] = core["systemic_velocity"]
         g["redshift"] = core["redshift_shift"] + core["redshift_distance"]
