@@ -195,8 +195,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     g.unit = v.plan.fluxUnit + " Angstrom-1";
 
     // Where one of the ranks has no device, all do without.
-    DeviceObserver* const device =
-        input.field || team.any(state_->device == nullptr) ? nullptr : state_->device.get();
+    DeviceObserver* const device = input.field || team.any(state_->device == nullptr) ? nullptr : state_->device.get();
     SumFrame deviceSums;
     if (device) {
         device->load(stars, rowBlocks(stars));
@@ -219,8 +218,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         return EmptyField(
             fmt::format("subhalo {}: none of its {} stars{} lies in the field of view ({} arcsec = {:.3g} kpc at "
                         "redshift {})",
-                        input.subhalo.id, g.report.nStars, input.field ? " nor of others'" : "", c.telescope.fov, c.telescope.fov * g.report.kpcPerArcsec,
-                        view.redshift));
+                        input.subhalo.id, g.report.nStars, input.field ? " nor of others'" : "", c.telescope.fov,
+                        c.telescope.fov * g.report.kpcPerArcsec, view.redshift));
     };
     const auto finished = [&] {
         g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -298,8 +298,10 @@ Section outputSection() {
             "single: one file; parts: links to the cubes in <path>.parts/, which every rank wrote by itself; galaxies: "
             "the same with a file a galaxy, <path>.parts/<subhalo>.hdf5"),
         choice("assembly", &S::assembly, assemblyNames,
-               "of layout single, after a run of several ranks: rank 0 copies the ranks' parts into one file (copy), or all "
-               "ranks write it together (collective; needs parallel HDF5); auto: copy, or collective where that is quicker"),
+               "of layout single, after a run of several ranks: rank 0 copies the ranks' parts into one file (copy), "
+               "or all "
+               "ranks write it together (collective; needs parallel HDF5); auto: copy, or collective where that is "
+               "quicker"),
         number("checkpoint", &S::checkpoint, {0, 1e6}, "s",
                "what was finished so long ago survives if the run is killed (--resume); 0: every galaxy at once"),
     };
