@@ -55,6 +55,14 @@ private:
     std::size_t stride_ = 0;
 };
 
+// None where ranks share the galaxy: what a product of matrices gives a row may depend on how many rows a rank has.
+DeviceNodes nodesOf(const Stream& s, const DeviceTask& t, const OrderedStars& stars, const KnotTable& table,
+                    const DeviceKnots& knots) {
+    if (!t.team.alone()) return {};
+    const double starsPerNode = t.starsPerNode > 0 ? t.starsPerNode : deviceStarsPerNode(table);
+    return sumNodes(s, stars, table, knots, starsPerNode, memoryLeft(t.resources.deviceMemory) / 4);
+}
+
 CubeMaker::CubeMaker(const Stream& s, const DeviceTask& t, DeviceTeam& team, const OrderedStars& stars,
                      const KnotTable& table, const WavelengthGrid& grid)
     : s_(s),
@@ -65,8 +73,7 @@ CubeMaker::CubeMaker(const Stream& s, const DeviceTask& t, DeviceTeam& team, con
       grid_(grid),
       optics_(t.plan.optics),
       knots_(s, table),
-      nodes_(sumNodes(s, stars, table, knots_, t.starsPerNode > 0 ? t.starsPerNode : deviceStarsPerNode(table),
-                      memoryLeft(t.resources.deviceMemory) / 4)),
+      nodes_(nodesOf(s, t, stars, table, knots_)),
       plan_(planAccumulate(stars.spaxelRun, stars.firstOfRun, nodes_.dense)),
       partRows_(team.total(plan_.rows - plan_.lit.size())),
       lit_(team.collectLit(plan_)) {

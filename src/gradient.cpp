@@ -186,8 +186,8 @@ std::string ofRank(const std::string& path, int rank) {
 }  // namespace
 
 ExitCode writeGradients(const Config& config, const GradientRun& run) {
-    requireDevice(config.resources.backend, nodeRank());
     const Comm world = Comm::world();
+    requireDevice(config.resources.backend, world);
     const Job job(config, run);
     const RunPlan& plan = job.plan();
     if (plan.config.galaxies.particles == "field")

@@ -3,7 +3,9 @@
 
 #include "device_observer.hpp"
 #include "oracle.hpp"
+#include "stages/blocks.hpp"
 #include "support.hpp"
+#include "team.hpp"
 #include "tessera/stages.hpp"
 
 using namespace tessera;
@@ -26,6 +28,9 @@ Cube onDevice(const Scene& s, const KnotTable& table, double starsPerNode) {
     const CubePlan plan(Optics({}, {}, n, s.window), std::vector<std::uint8_t>(n * n, 1),
                         std::vector<std::uint8_t>(s.window.size, 1));
     const GalaxyFrame frame{{}, {}, Mat3d{}};
+    const ResourcesConfig resources;
+    const Comm self = Comm::self();
+    Team team(self);
     const DeviceTask task{frame,
                           0,
                           plan,
@@ -37,9 +42,11 @@ Cube onDevice(const Scene& s, const KnotTable& table, double starsPerNode) {
                           [&] { return Cube(n, n, s.window.size); },
                           nullptr,
                           {},
+                          team,
+                          resources,
                           starsPerNode};
     const auto device = makeDeviceObserver(Backend::simt, 0);
-    device->load(s.stars);
+    device->load(s.stars, rowBlocks(s.stars));
     GalaxyCube g;
     g.wavelength = s.window;
     g.grid = s.grid;

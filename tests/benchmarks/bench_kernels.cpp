@@ -64,7 +64,7 @@ struct Bench {
         return project(exec, stars, galaxy, 0, padded(), config.spectra.doppler);
     }
     static Projected copy(const Projected& p) {
-        return {p.spaxel.clone(), p.shift.clone(), p.shiftMin, p.shiftMax, p.inside};
+        return {p.spaxel.clone(), p.shift.clone(), p.shiftMin, p.shiftMax, p.inside, {}, {}, {}};
     }
     BinnedStars order(Host exec, Projected&& p) const {
         return bin(exec, stars, std::move(p), padded().n * padded().n, table);

@@ -1,4 +1,4 @@
-// Communication as a value: alone (self) or over MPI. comm.cpp is the only file that calls MPI.
+// Communication as a value: alone (self) or over MPI, which src/comm alone calls.
 #pragma once
 
 #include <algorithm>
