@@ -55,10 +55,11 @@ private:
     std::size_t stride_ = 0;
 };
 
-// None where ranks share the galaxy: what a product of matrices gives a row may depend on how many rows a rank has.
+// What a product of matrices gives a row may depend on how many rows a rank has: where cubes are to be bitwise the same for any
+// number of ranks, and where ranks share the galaxy, spaxels are summed star by star.
 DeviceNodes nodesOf(const Stream& s, const DeviceTask& t, const OrderedStars& stars, const KnotTable& table,
                     const DeviceKnots& knots) {
-    if (!t.team.alone()) return {};
+    if (t.resources.deterministic || !t.team.alone()) return {};
     const double starsPerNode = t.starsPerNode > 0 ? t.starsPerNode : deviceStarsPerNode(table);
     return sumNodes(s, stars, table, knots, starsPerNode, memoryLeft(t.resources.deviceMemory) / 4);
 }

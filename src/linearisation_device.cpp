@@ -18,12 +18,12 @@ ViewSums Linearisation::State::vjpOnDevice(const Cube& cubeBar, const std::vecto
         for (std::size_t j = 0; j < sums.sigma.size(); ++j) sum += sums.sigma[j] * p.sigmaSlope[j];
     }
     g.stars = std::move(sums.stars);
-    ViewSums view;
-    view.velocity = sums.view.velocity;
-    view.shift = sums.view.shift;
-    view.light = sums.view.light;
-    view.rotation.row[2] = sums.view.lineOfSight;
-    return view;
+    ViewSums seen;
+    seen.velocity = sums.view.velocity;
+    seen.shift = sums.view.shift;
+    seen.light = sums.view.light;
+    seen.rotation.row[2] = sums.view.lineOfSight;
+    return seen;
 }
 
 }  // namespace tessera

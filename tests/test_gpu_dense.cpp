@@ -28,7 +28,8 @@ Cube onDevice(const Scene& s, const KnotTable& table, double starsPerNode) {
     const CubePlan plan(Optics({}, {}, n, s.window), std::vector<std::uint8_t>(n * n, 1),
                         std::vector<std::uint8_t>(s.window.size, 1));
     const GalaxyFrame frame{{}, {}, Mat3d{}};
-    const ResourcesConfig resources;
+    ResourcesConfig resources;
+    resources.deterministic = false;
     const Comm self = Comm::self();
     Team team(self);
     const DeviceTask task{frame,

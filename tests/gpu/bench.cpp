@@ -180,10 +180,22 @@ void Bench::forward() {
     };
     time("upload (pinned)", 48 * stars, upload);
     const double copies = sum_;
-    DeviceBuffer<FrameSums> moments(momentBlocks(o_.stars), s_);
+    constexpr std::size_t blockOf = 4096;  // rows, as of stages/blocks
+    std::vector<std::size_t> starts;
+    for (std::size_t i = 0; i < o_.stars; i += blockOf) starts.push_back(i);
+    starts.push_back(o_.stars);
+    const auto blocks = onDevice(s_, starts);
+    DeviceBuffer<FrameSums> moments(starts.size() - 1, s_);
     time("moments", 40 * stars, [&] {
-        sumMoments(s_,
-                   {stars_.position.view(), stars_.velocity.view(), stars_.mass.view(), {}, {}, 0, 30, moments.view()});
+        sumMoments(s_, {stars_.position.view(),
+                        stars_.velocity.view(),
+                        stars_.mass.view(),
+                        {},
+                        {},
+                        0,
+                        30,
+                        blocks.view(),
+                        moments.view()});
     });
     DeviceBuffer<ProjectTotal> totals(projectBlocks(o_.stars), s_);
     ProjectArgs p;
