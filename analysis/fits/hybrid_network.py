@@ -7,8 +7,6 @@ through tessera.jax: those numbers -> cube. Trained end to end (optax's Adam) on
 and the observed one: the encoder is never told a parameter, all it learns it learns through Tessera's gradient. Then it
 reads mocks that it has not seen, and is compared with what knows nothing: the middle of the prior for the parameters, and the cube
 there for chi^2.
-
-Stars shine into their nearest spaxel, so that the gradient in inclination is that through the velocities.
 """
 
 import tempfile
@@ -19,32 +17,34 @@ import support
 
 SPAXELS, SPAXEL = 10, 1.0  # arcsec
 WAVELENGTH = [3900.0, 4500.0, 10.0]
-NOISE = 0.03  # of the brightest voxel of the prior's middle
+NOISE = 0.02  # of the brightest voxel of the prior's middle
 # name, lowest, highest, unit: uniform prior
-PRIOR = (("inclination", 25.0, 70.0, "deg"), ("systemic_velocity", -150.0, 150.0, "km/s"), ("psf_fwhm", 1.4, 2.8, "arcsec"),
+PRIOR = (("systemic_velocity", -150.0, 150.0, "km/s"), ("rotation", 50.0, 350.0, "km/s"), ("psf_fwhm", 1.4, 2.8, "arcsec"),
          ("log_age", 9.2, 9.8, "log10(yr)"), ("age_gradient", -0.25, 0.05, "dex/kpc"))
 COMPONENTS = 24  # of the cubes, that the network sees
 LOW, HIGH = (np.array([p[k] for p in PRIOR]) for k in (1, 2))
 
 
 def configuration(library):
-    return {"view": {"redshift": 0.05, "orientation": "none", "position_angle": 30.0, "systemic_velocity": "none"},
+    return {"view": {"redshift": 0.05, "orientation": "none", "inclination": 50.0, "position_angle": 30.0,
+                     "systemic_velocity": "none"},
             "telescope": {"fov": SPAXELS * SPAXEL, "spaxel": SPAXEL, "aperture": "square", "wavelength": WAVELENGTH},
             "ssp": {"library": library}, "spectra": {"accuracy": 1e-3},
             "psf": {"kind": "gaussian", "fwhm": 2.0}, "lsf": {"fwhm": 10.0}}
 
 
 def disc(n, seed):
-    """Stars of a thin exponential disc about the z axis, 2e10 Msun: mass, metallicity, coords, velocity; radius [kpc]."""
+    """A thin exponential disc about the z axis, 2e10 Msun: its stars' mass, metallicity, coords; velocity of 25 km/s at random;
+    how they turn for each km/s of rotation; radius [kpc]."""
     random = np.random.default_rng(seed)
     radius = np.minimum(random.gamma(2.0, 1.5, n), 8.0)
     phi = 2 * np.pi * random.random(n)
     cos, sin, zero = np.cos(phi), np.sin(phi), np.zeros(n)
-    speed = 220 * np.tanh(radius / 0.8)
+    turn = np.tanh(radius / 0.8)[:, None] * np.stack([-sin, cos, zero], axis=1)
     stars = {"mass": np.full(n, 2e10 / n), "metallicity": np.full(n, 0.015),
              "coords": np.stack([radius * cos, radius * sin, 0.15 * random.normal(size=n)], axis=1),
-             "velocity": np.stack([-speed * sin, speed * cos, zero], axis=1) + 25 * random.normal(size=(n, 3))}
-    return stars, radius
+             "velocity": 25 * random.normal(size=(n, 3))}
+    return stars, turn, radius
 
 
 def decoder(tessera, jax, library, n_stars, seed):
@@ -53,32 +53,30 @@ def decoder(tessera, jax, library, n_stars, seed):
     jnp = jax.numpy
     model = tessera.Model(configuration(library))
     forward = tessera_jax.make_forward(model)
-    stars, radius = disc(n_stars, seed)
-    stars, radius = {k: jnp.asarray(v, jnp.float32) for k, v in stars.items()}, jnp.asarray(radius, jnp.float32)
+    stars, turn, radius = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), disc(n_stars, seed))
+    i = np.radians(model.config["view"]["inclination"])
+    sight = np.array([0.0, np.sin(i), np.cos(i)], np.float32)  # the line of sight in the disc's frame
 
     def flux(fraction):
-        inclination, velocity, fwhm, log_age, gradient = jnp.asarray(LOW) + fraction * jnp.asarray(HIGH - LOW)
-        # The zero point of velocities is given in the galaxy's frame; along the line of sight there.
-        i = jnp.radians(inclination)
-        zero = -velocity * jnp.array([0.0, jnp.sin(i), jnp.cos(i)])
-        return forward(stars | {"log_age": jnp.clip(log_age + gradient * (radius - 3.0), 8.1, 10.1)},
-                       {"inclination": inclination, "systemic_velocity": zero, "psf_fwhm": fwhm})
+        systemic, rotation, fwhm, log_age, gradient = jnp.asarray(LOW) + fraction * jnp.asarray(HIGH - LOW)
+        return forward(stars | {"velocity": stars["velocity"] + rotation * turn + systemic * sight,
+                                "log_age": jnp.clip(log_age + gradient * (radius - 3.0), 8.1, 10.1)}, {"psf_fwhm": fwhm})
 
     noise = NOISE * float(jax.jit(flux)(np.full(len(PRIOR), 0.5, np.float32)).max())
     return jax.jit(lambda fraction: flux(fraction) / noise), model
 
 
 def make_encoder(equinox, jax, cubes, key):
-    """A module cube -> fractions of the prior. cubes: some, of which it has the principal components."""
+    """A module cube -> fractions of the prior. cubes: some without noise, of which it has the principal components."""
     def features(cube, xp):
         """On a scale between linear and logarithmic: bright and faint spaxels count."""
         return xp.arcsinh(cube / 3).reshape(*cube.shape[:-3], -1)
 
     of_all = features(cubes, np)
     mean = of_all.mean(axis=0)
-    _, size, axes = np.linalg.svd(of_all - mean, full_matrices=False)
     kept = min(COMPONENTS, len(cubes) // 4)
-    axes = (axes[:kept] / size[:kept, None] * np.sqrt(len(cubes))).astype(np.float32)  # to unit variance
+    axes = np.linalg.svd(of_all - mean, full_matrices=False)[2][:kept]
+    axes = axes / np.sqrt(1 + np.var((of_all - mean) @ axes.T, axis=0))[:, None]  # about unit variance, noise included
 
     class Encoder(equinox.Module):
         network: equinox.nn.MLP
@@ -114,7 +112,7 @@ def train(jax, equinox, optax, decode, encoder, clean, steps, batch, random):
     for number in range(steps):
         encoder, state, value = step(encoder, state, with_noise(clean[random.choice(len(clean), batch, replace=False)], random))
         losses.append(float(value))
-        if (number + 1) % max(steps // 12, 1) == 0:
+        if (number + 1) % max(steps // 16, 1) == 0:
             support.say(f"step {number + 1} of {steps}: ln(chi^2 a voxel) {np.mean(losses[-25:]):.3f}")
     return encoder, losses
 
@@ -157,7 +155,7 @@ def main():
     tessera, jax, equinox, optax, matplotlib = support.modules("tessera", "jax", "equinox", "optax", "matplotlib")
     matplotlib.use("Agg")
     plt, = support.modules("matplotlib.pyplot")
-    n_stars, mocks, unseen, steps, batch = (100, 64, 16, 60, 6) if options.quick else (200, 500, 100, 320, 8)
+    n_stars, mocks, unseen, steps, batch = (100, 64, 16, 60, 6) if options.quick else (200, 1000, 200, 900, 12)
 
     with tempfile.TemporaryDirectory() as folder:
         whole = tessera.Model(configuration(options.library)).library
@@ -172,7 +170,7 @@ def main():
     clean, unseen_clean = many(fractions), many(unseen_fractions)
     support.say(f"{mocks} mocks to train on, {unseen} for later: {model.shape} voxels, {n_stars} stars")
 
-    encoder = make_encoder(equinox, jax, with_noise(clean[:400], random), jax.random.key(options.seed))
+    encoder = make_encoder(equinox, jax, clean[:400], jax.random.key(options.seed))
     encoder, losses = train(jax, equinox, optax, decode, encoder, clean, steps, batch, random)
 
     noisy = with_noise(unseen_clean, random)
