@@ -1,11 +1,12 @@
-"""A hybrid network: an encoder of convolutions reads a noisy cube, Tessera draws the galaxy that it believes to see.
+"""A hybrid network: an encoder reads a noisy cube, Tessera draws the galaxy that it believes to see.
 
     python analysis/fits/hybrid_network.py [--quick] [--output docs/figures]
 
-Encoder (equinox): cube -> six numbers about a disc galaxy. Decoder: Tessera, through tessera.jax: those numbers -> cube. Trained
-end to end (optax's Adam) on what comes back, chi^2 between the decoder's cube and the observed one: the encoder is never told
-a parameter, all it learns it learns through Tessera's gradient. Then it reads mocks that it has not seen, and is
-compared with the two predictors that know nothing: the middle of the prior for the parameters, its cube for chi^2.
+Encoder (equinox): the cube's principal components -> a small network -> five numbers about a disc galaxy. Decoder: Tessera,
+through tessera.jax: those numbers -> cube. Trained end to end (optax's Adam) on what comes back, chi^2 between the decoder's cube
+and the observed one: the encoder is never told a parameter, all it learns it learns through Tessera's gradient. Then it
+reads mocks that it has not seen, and is compared with what knows nothing: the middle of the prior for the parameters, and the cube
+there for chi^2.
 """
 
 import tempfile
@@ -16,82 +17,75 @@ import support
 
 SPAXELS, SPAXEL = 10, 1.0  # arcsec
 WAVELENGTH = [3900.0, 4500.0, 10.0]
-NOISE = 0.03  # of the brightest voxel of the prior's middle
+NOISE = 0.02  # of the brightest voxel of the prior's middle
 # name, lowest, highest, unit: uniform prior
-PRIOR = (("inclination", 20.0, 75.0, "deg"), ("position_angle", -60.0, 60.0, "deg"), ("systemic_velocity", -200.0, 200.0, "km/s"),
-         ("psf_fwhm", 1.2, 2.8, "arcsec"), ("log_age", 9.0, 9.9, "log10(yr)"), ("age_gradient", -0.3, 0.1, "dex/kpc"))
+PRIOR = (("systemic_velocity", -150.0, 150.0, "km/s"), ("rotation", 50.0, 350.0, "km/s"), ("psf_fwhm", 1.4, 2.8, "arcsec"),
+         ("log_age", 9.2, 9.8, "log10(yr)"), ("age_gradient", -0.25, 0.05, "dex/kpc"))
+COMPONENTS = 24  # of the cubes, that the network sees
 LOW, HIGH = (np.array([p[k] for p in PRIOR]) for k in (1, 2))
 
 
 def configuration(library):
-    return {"view": {"redshift": 0.05, "orientation": "none", "systemic_velocity": "none"},
+    return {"view": {"redshift": 0.05, "orientation": "none", "inclination": 50.0, "position_angle": 30.0,
+                     "systemic_velocity": "none"},
             "telescope": {"fov": SPAXELS * SPAXEL, "spaxel": SPAXEL, "aperture": "square", "wavelength": WAVELENGTH},
-            "projection": {"footprint": "cic"}, "ssp": {"library": library}, "spectra": {"accuracy": 1e-3},
+            "ssp": {"library": library}, "spectra": {"accuracy": 1e-3},
             "psf": {"kind": "gaussian", "fwhm": 2.0}, "lsf": {"fwhm": 10.0}}
 
 
 def disc(n, seed):
-    """Stars of a thin exponential disc about the z axis, 2e10 Msun: mass, metallicity, coords, velocity; radius [kpc]."""
+    """A thin exponential disc about the z axis, 2e10 Msun: its stars' mass, metallicity, coords; velocity of 25 km/s at random;
+    how they turn for each km/s of rotation; radius [kpc]."""
     random = np.random.default_rng(seed)
     radius = np.minimum(random.gamma(2.0, 1.5, n), 8.0)
     phi = 2 * np.pi * random.random(n)
     cos, sin, zero = np.cos(phi), np.sin(phi), np.zeros(n)
-    speed = 220 * np.tanh(radius / 0.8)
+    turn = np.tanh(radius / 0.8)[:, None] * np.stack([-sin, cos, zero], axis=1)
     stars = {"mass": np.full(n, 2e10 / n), "metallicity": np.full(n, 0.015),
              "coords": np.stack([radius * cos, radius * sin, 0.15 * random.normal(size=n)], axis=1),
-             "velocity": np.stack([-speed * sin, speed * cos, zero], axis=1) + 25 * random.normal(size=(n, 3))}
-    return stars, radius
+             "velocity": 25 * random.normal(size=(n, 3))}
+    return stars, turn, radius
 
 
 def decoder(tessera, jax, library, n_stars, seed):
-    """cube(fraction [6]) in units of the noise [ny][nx][nLambda], and the noise [flux]; fraction 0 to 1: where in the prior."""
+    """cube(fraction [5]) in units of the noise [ny][nx][nLambda], and the noise [flux]; fraction 0 to 1: where in the prior."""
     import tessera.jax as tessera_jax
     jnp = jax.numpy
     model = tessera.Model(configuration(library))
     forward = tessera_jax.make_forward(model)
-    stars, radius = disc(n_stars, seed)
-    stars, radius = {k: jnp.asarray(v, jnp.float32) for k, v in stars.items()}, jnp.asarray(radius, jnp.float32)
+    stars, turn, radius = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), disc(n_stars, seed))
+    i = np.radians(model.config["view"]["inclination"])
+    sight = np.array([0.0, np.sin(i), np.cos(i)], np.float32)  # the line of sight in the disc's frame
 
     def flux(fraction):
-        inclination, position_angle, velocity, fwhm, log_age, gradient = jnp.asarray(LOW) + fraction * jnp.asarray(HIGH - LOW)
-        # The zero point of velocities is given in the galaxy's frame; along the line of sight there.
-        i = jnp.radians(inclination)
-        zero = -velocity * jnp.array([0.0, jnp.sin(i), jnp.cos(i)])
-        return forward(stars | {"log_age": jnp.clip(log_age + gradient * (radius - 3.0), 8.1, 10.1)},
-                       {"inclination": inclination, "position_angle": position_angle, "systemic_velocity": zero, "psf_fwhm": fwhm})
+        systemic, rotation, fwhm, log_age, gradient = jnp.asarray(LOW) + fraction * jnp.asarray(HIGH - LOW)
+        return forward(stars | {"velocity": stars["velocity"] + rotation * turn + systemic * sight,
+                                "log_age": jnp.clip(log_age + gradient * (radius - 3.0), 8.1, 10.1)}, {"psf_fwhm": fwhm})
 
     noise = NOISE * float(jax.jit(flux)(np.full(len(PRIOR), 0.5, np.float32)).max())
     return jax.jit(lambda fraction: flux(fraction) / noise), model
 
 
 def make_encoder(equinox, jax, cubes, key):
-    """A module cube -> fractions of the prior. cubes: some, to scale its input by."""
-    jnp, nn = jax.numpy, equinox.nn
-
+    """A module cube -> fractions of the prior. cubes: some without noise, of which it has the principal components."""
     def features(cube, xp):
-        """[..., nLambda + 1, ny, nx]: a spaxel's brightness, on a scale between linear and logarithmic, and its spectrum less that."""
-        bright = xp.moveaxis(xp.arcsinh(cube / 3), -1, -3)
-        mean = bright.mean(axis=-3, keepdims=True)
-        return xp.concatenate([mean, bright - mean], axis=-3)
+        """On a scale between linear and logarithmic: bright and faint spaxels count."""
+        return xp.arcsinh(cube / 3).reshape(*cube.shape[:-3], -1)
 
     of_all = features(cubes, np)
-    centre, scale = of_all.mean(axis=0), of_all.std(axis=(0, 2, 3), keepdims=True)[0]
+    mean = of_all.mean(axis=0)
+    kept = min(COMPONENTS, len(cubes) // 4)
+    axes = np.linalg.svd(of_all - mean, full_matrices=False)[2][:kept]
+    axes = axes / np.sqrt(1 + np.var((of_all - mean) @ axes.T, axis=0))[:, None]  # about unit variance, noise included
 
     class Encoder(equinox.Module):
-        layers: nn.Sequential
-
-        def __init__(self, key):
-            k = jax.random.split(key, 5)
-            act = lambda: nn.Lambda(jax.nn.gelu)  # noqa: E731
-            self.layers = nn.Sequential([
-                nn.Conv2d(of_all.shape[1], 24, 1, key=k[0]), act(), nn.Conv2d(24, 24, 3, padding=1, key=k[1]), act(),
-                nn.Conv2d(24, 32, 3, stride=2, padding=1, key=k[2]), act(), nn.Lambda(jnp.ravel),
-                nn.Linear(32 * ((SPAXELS + 1) // 2) ** 2, 96, key=k[3]), act(), nn.Linear(96, len(PRIOR), key=k[4])])
+        network: equinox.nn.MLP
 
         def __call__(self, cube):
-            return jax.nn.sigmoid(self.layers((features(cube, jnp) - centre) / scale))
+            return jax.nn.sigmoid(self.network(axes @ (features(cube, jax.numpy) - mean)))
 
-    return equinox.filter_jit(Encoder)(key)
+    network = equinox.filter_jit(equinox.nn.MLP)(kept, len(PRIOR), 64, 2, jax.nn.gelu, key=key)
+    return Encoder(network)
 
 
 def with_noise(cubes, random):
@@ -101,7 +95,7 @@ def with_noise(cubes, random):
 def train(jax, equinox, optax, decode, encoder, clean, steps, batch, random):
     """The encoder after it, and the loss of each step: mean ln(chi^2 a voxel) of the decoder's cube against the noisy one."""
     jnp = jax.numpy
-    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(3e-3, steps, 0.02)))
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(4e-3, steps, 0.02)))
     state = equinox.filter_jit(optimiser.init)(equinox.filter(encoder, equinox.is_array))
 
     def loss(encoder, noisy):
@@ -118,7 +112,7 @@ def train(jax, equinox, optax, decode, encoder, clean, steps, batch, random):
     for number in range(steps):
         encoder, state, value = step(encoder, state, with_noise(clean[random.choice(len(clean), batch, replace=False)], random))
         losses.append(float(value))
-        if (number + 1) % max(steps // 12, 1) == 0:
+        if (number + 1) % max(steps // 16, 1) == 0:
             support.say(f"step {number + 1} of {steps}: ln(chi^2 a voxel) {np.mean(losses[-25:]):.3f}")
     return encoder, losses
 
@@ -126,8 +120,9 @@ def train(jax, equinox, optax, decode, encoder, clean, steps, batch, random):
 def draw(plt, losses, truth, found, chi2, chi2_of_middle, images):
     import matplotlib as mpl
     with mpl.rc_context(support.STYLE):
-        fig = plt.figure(figsize=(11.5, 8.4))
-        grid = fig.add_gridspec(3, 4, hspace=0.42, wspace=0.34, left=0.06, right=0.98, top=0.95, bottom=0.07)
+        fig = plt.figure(figsize=(11.5, 5.6))
+        grid = fig.add_gridspec(1, 4, wspace=0.34, left=0.06, right=0.98, top=0.95, bottom=0.6)
+        lower = fig.add_gridspec(1, len(PRIOR), wspace=0.36, left=0.06, right=0.98, top=0.44, bottom=0.1).subplots()
         ax = fig.add_subplot(grid[0, 0])
         smooth = np.convolve(losses, np.ones(9) / 9, mode="valid")
         ax.plot(np.exp(losses), color=support.FIT, alpha=0.25, lw=0.7)
@@ -147,7 +142,7 @@ def draw(plt, losses, truth, found, chi2, chi2_of_middle, images):
             ax.set(xticks=[], yticks=[], title=title)
             ax.set_xlabel("observed        drawn")
         for k, (name, low, high, unit) in enumerate(PRIOR):
-            ax = fig.add_subplot(grid[1 + k // 4, k % 4]) if k < 4 else fig.add_subplot(grid[2, (k - 4)])
+            ax = fig.add_subplot(lower[k])
             ax.plot([low, high], [low, high], color="#888888", lw=0.8)
             ax.axhline((low + high) / 2, color="#bbbbbb", lw=0.8, ls="--")
             ax.plot(truth[:, k], found[:, k], ".", color=support.FIT, ms=4)
@@ -160,7 +155,7 @@ def main():
     tessera, jax, equinox, optax, matplotlib = support.modules("tessera", "jax", "equinox", "optax", "matplotlib")
     matplotlib.use("Agg")
     plt, = support.modules("matplotlib.pyplot")
-    n_stars, mocks, unseen, steps, batch = (100, 24, 16, 24, 6) if options.quick else (300, 1500, 200, 600, 16)
+    n_stars, mocks, unseen, steps, batch = (100, 64, 16, 60, 6) if options.quick else (200, 1000, 200, 900, 12)
 
     with tempfile.TemporaryDirectory() as folder:
         whole = tessera.Model(configuration(options.library)).library
@@ -175,7 +170,7 @@ def main():
     clean, unseen_clean = many(fractions), many(unseen_fractions)
     support.say(f"{mocks} mocks to train on, {unseen} for later: {model.shape} voxels, {n_stars} stars")
 
-    encoder = make_encoder(equinox, jax, with_noise(clean[:300], random), jax.random.key(options.seed))
+    encoder = make_encoder(equinox, jax, clean[:400], jax.random.key(options.seed))
     encoder, losses = train(jax, equinox, optax, decode, encoder, clean, steps, batch, random)
 
     noisy = with_noise(unseen_clean, random)
