@@ -11,14 +11,17 @@ spectra's shape and lines, which nothing does.
 
 import sys
 
+import matplotlib
 import numpy as np
 import scene
-from scene import FIT, INK, TRUTH, jnp, plt, say, tessera
+import support
+from scene import jnp, tessera
+from support import FIT, INK, TRUTH, say
 
-try:
-    import dynesty
-except ImportError as error:
-    sys.exit(f"{sys.argv[0]}: {error}; pip install 'analysis[fits]' brings it")
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+(dynesty,) = support.modules("dynesty")
 
 # Name, uniform prior, scale of the fit.
 PRIOR = {"log_mass": (-0.5, 0.5, 0.05), "log_age": (-0.4, 0.4, 0.05), "log_metallicity": (-0.5, 0.5, 0.05),
@@ -89,7 +92,7 @@ def evidence(job):
 def draw_figure(results, data, sigma, clean, wavelength):
     colours = {r["label"]: c for r, c in zip(results, (FIT, "#8ecae6", "#e07a00", "#f4c27a"))}
     best = max(r["nested"] for r in results)
-    with plt.rc_context(scene.STYLE):
+    with plt.rc_context(support.STYLE):
         figure, axes = plt.subplots(1, 3, figsize=(13.5, 4.2), layout="constrained", width_ratios=(1.3, 1, 1))
         image = clean.mean(axis=2)
         weight = image * (image > 0.05 * image.max())  # the galaxy's spectrum: spaxels weighted with their light
@@ -115,15 +118,12 @@ def draw_figure(results, data, sigma, clean, wavelength):
 
 
 def main():
-    parser = scene.arguments(__doc__, seed=4)
-    parser.add_argument("--library", default="emiles", help="SSP library of the mock (emiles)")
-    parser.add_argument("--other", default="bc03lr", help="SSP library that it is compared with (bc03lr)")
-    parser.add_argument("--stars", type=int, default=250)
-    options = parser.parse_args()
+    options = support.arguments(__doc__, seed=4, stars=(250, "of the mock"), truth=("emiles", "library that made the mock"),
+                                workers=(2, "processes, each of one thread"))
     live = 25 if options.quick else 300
-    data, sigma, clean, wavelength = mock(options.library, options.seed, options.stars)
+    data, sigma, clean, wavelength = mock(options.truth, options.seed, options.stars)
     jobs = [(f"{library}, {psf}", library, psf, data, sigma, options.stars, live, options.seed)
-            for library in (options.library, options.other) for psf in ("moffat", "gaussian")]
+            for library in (options.truth, options.library) for psf in ("moffat", "gaussian")]
     if options.quick:
         jobs = jobs[1::2]
     results = scene.in_processes(evidence, jobs, options.workers, setup, (), every=1, what="hypotheses")
@@ -134,7 +134,7 @@ def main():
     best = max(results, key=lambda r: r["nested"])
     say(f"the cube speaks for {best['label']}")
     keys = ("label", "nested", "nested_error", "laplace", "evaluations", "mode", "width", "agree")
-    scene.finish(options.output, "fit_evidence", {
+    support.finish(options.output, "evidence", {
         "seed": options.seed, "stars": options.stars, "shape": data.shape, "signal_to_noise": SIGNAL_TO_NOISE, "live_points": live,
         "hypotheses": [{k: r[k] for k in keys} for r in results], "best": best["label"],
     }, draw_figure(results, data, sigma, clean, wavelength))

@@ -15,18 +15,18 @@ metallicity (0.15 dex), a factor of velocities (sigma 0.2 of its logarithm), all
 
 import sys
 
+import matplotlib
 import numpy as np
 import scene
-from scene import FIT, TRUTH, jax, jnp, plt, say, tessera
+import support
+from scene import jax, jnp, tessera
+from support import FIT, INK, TRUTH, say
 
-try:
-    import numpyro
-    from numpyro import distributions
-    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
-    from numpyro.infer import HMC, MCMC, NUTS
-    from scipy import stats
-except ImportError as error:
-    sys.exit(f"{sys.argv[0]}: {error}; pip install 'analysis[fits]' brings it")
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+numpyro, distributions, diagnostics, infer, stats = support.modules("numpyro", "numpyro.distributions", "numpyro.diagnostics",
+                                                                    "numpyro.infer", "scipy.stats")
 
 NAMES = ("log_mass", "log_age", "log_metallicity", "log_velocity", "inclination")
 LABELS = ("mass [dex]", "age [dex]", "metallicity [dex]", "ln velocity", "inclination [deg]")
@@ -64,7 +64,7 @@ def setup(draws, thin, warmup, *arguments):
     cube = np.asarray(P.cube(jnp.zeros(5)))
     image = cube.mean(axis=2)
     SIGMA = float(np.median(cube[image > 0.01 * image.max()]) / SIGNAL_TO_NOISE)
-    SAMPLER = MCMC(HMC(whitened, step_size=0.5, trajectory_length=1.5, adapt_step_size=False, adapt_mass_matrix=False),
+    SAMPLER = infer.MCMC(infer.HMC(whitened, step_size=0.5, trajectory_length=1.5, adapt_step_size=False, adapt_mass_matrix=False),
                    num_warmup=warmup, num_samples=draws * thin, thinning=thin, jit_model_args=True, progress_bar=False)
 
 
@@ -89,12 +89,12 @@ def one_mock(seed):
     z = np.asarray(SAMPLER.get_samples()["z"])
     extra = SAMPLER.get_extra_fields()
     u = mode + z @ scale.T
-    return {"rank": (u < truth).sum(axis=0), "effective": effective_sample_size(u[None]), "draws": len(u),
+    return {"rank": (u < truth).sum(axis=0), "effective": diagnostics.effective_sample_size(u[None]), "draws": len(u),
             "accept": float(np.mean(extra["accept_prob"])), "evaluations": evaluations}
 
 
 def nuts(data, mode, scale, draws, seed):
-    sampler = MCMC(NUTS(whitened, adapt_mass_matrix=False), num_warmup=draws // 2, num_samples=draws, num_chains=2, chain_method="sequential",
+    sampler = infer.MCMC(infer.NUTS(whitened, adapt_mass_matrix=False), num_warmup=draws // 2, num_samples=draws, num_chains=2, chain_method="sequential",
                    progress_bar=False)
     start = np.random.default_rng(seed).normal(size=(2, 5))
     sampler.run(jax.random.PRNGKey(seed), data, mode, scale, init_params={"z": jnp.asarray(start)},
@@ -104,7 +104,7 @@ def nuts(data, mode, scale, draws, seed):
 
 def draw_figure(truth, samples, gauss, ranks, n_ranks, bins):
     theta, t, g = (np.asarray(physical(jnp.asarray(x))) for x in (samples, truth, gauss))
-    with plt.rc_context(scene.STYLE):
+    with plt.rc_context(support.STYLE):
         figure = plt.figure(figsize=(13.5, 7.6), layout="constrained")
         left, right = figure.subfigures(1, 2, width_ratios=(1.75, 1))
         axes = left.subplots(5, 5, sharex="col")
@@ -146,10 +146,7 @@ def draw_figure(truth, samples, gauss, ranks, n_ranks, bins):
 
 
 def main():
-    parser = scene.arguments(__doc__, seed=3)
-    parser.add_argument("--library", default="bc03lr", help="SSP library (bc03lr)")
-    parser.add_argument("--stars", type=int, default=250)
-    options = parser.parse_args()
+    options = support.arguments(__doc__, seed=3, stars=(250, "of the mock"), workers=(2, "processes, each of one thread"))
     draws, thin, warmup, mocks, bins, long = (9, 1, 5, 4, 2, 40) if options.quick else (49, 1, 10, 200, 10, 300)
     common = (draws, thin, warmup, options.library, options.stars)
 
@@ -163,7 +160,7 @@ def main():
     theta, t = np.asarray(physical(jnp.asarray(samples))), np.asarray(physical(jnp.asarray(truth)))
     for k, n in enumerate(NAMES):
         say(f"{n}: {theta[:, k].mean():.4f} +- {theta[:, k].std():.4f}, truth {t[k]:.4f}")
-    rhat, effective = split_gelman_rubin(chains), effective_sample_size(chains)
+    rhat, effective = diagnostics.split_gelman_rubin(chains), diagnostics.effective_sample_size(chains)
     say(f"NUTS: {len(samples)} draws, {np.mean(extra['num_steps']):.1f} gradients a draw, {int(np.sum(extra['diverging']))} divergent, "
         f"R-hat <= {rhat.max():.3f}, effective draws >= {effective.min():.0f}")
 
@@ -174,7 +171,7 @@ def main():
          for k, n in enumerate(NAMES)}
     say("chi^2 of ranks: " + ", ".join(f"{n} p = {v:.3f}" for n, v in p.items()))
     flat = min(p.values()) > 0.01 / len(p)
-    scene.finish(options.output, "fit_posterior", {
+    support.finish(options.output, "posterior", {
         "seed": options.seed, "stars": options.stars, "shape": P.model.shape, "signal_to_noise": SIGNAL_TO_NOISE,
         "truth": dict(zip(NAMES, t)), "mean": dict(zip(NAMES, theta.mean(axis=0))), "sigma": dict(zip(NAMES, theta.std(axis=0))),
         "nuts": {"draws": len(samples), "gradients_per_draw": float(np.mean(extra["num_steps"])),
