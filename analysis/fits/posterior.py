@@ -1,8 +1,8 @@
 """Posterior of five parameters of a galaxy by Hamiltonian Monte Carlo (numpyro), and whether it is calibrated.
 
-1. One mock: NUTS, which adapts its step, against the Gaussian of Laplace's approximation.
-2. 200 mocks with parameters drawn from the prior (simulation-based calibration; Talts et al. 2018, arXiv:1804.06788): the rank of the
-   truth among independent draws of its posterior is uniform if model, gradient and sampler are right. HMC with
+1. One mock: NUTS, against the Gaussian of Laplace's approximation.
+2. 200 mocks with parameters drawn from the prior (simulation-based calibration; Talts et al. 2018, arXiv:1804.06788): the
+   rank of the truth among independent draws of its posterior is uniform if model, gradient and sampler are right. HMC with
    trajectories of a quarter of a turn, after which draws are nearly independent.
 Both in coordinates in which the Gaussian at the mode, of covariance (J^T W J + 1)^-1, is the unit one: its mass matrix.
 
@@ -25,8 +25,7 @@ from support import FIT, INK, TRUTH, say
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-numpyro, distributions, diagnostics, infer, stats = support.modules("numpyro", "numpyro.distributions", "numpyro.diagnostics",
-                                                                    "numpyro.infer", "scipy.stats")
+diagnostics, infer, hmc, stats = support.modules("numpyro.diagnostics", "numpyro.infer", "numpyro.infer.hmc", "scipy.stats")
 
 NAMES = ("log_mass", "log_age", "log_metallicity", "log_velocity", "inclination")
 LABELS = ("mass [dex]", "age [dex]", "metallicity [dex]", "ln velocity", "inclination [deg]")
@@ -52,10 +51,9 @@ def problem(library, n_stars):
     return scene.Problem(model, inputs, prior=lambda u: 0.5 * jnp.sum(u**2))
 
 
-def whitened(data, mode, scale):
-    """The posterior in coordinates in which Laplace's Gaussian is the unit one."""
-    z = numpyro.sample("z", distributions.ImproperUniform(distributions.constraints.real_vector, (), (5,)))
-    numpyro.factor("posterior", -P.loss(mode + scale @ z, data, SIGMA))
+def potential(z, data, mode, scale):
+    """Minus the log posterior in coordinates in which Laplace's Gaussian is the unit one."""
+    return P.loss(mode + scale @ z, data, SIGMA)
 
 
 def setup(draws, thin, warmup, *arguments):
@@ -64,8 +62,18 @@ def setup(draws, thin, warmup, *arguments):
     cube = np.asarray(P.cube(jnp.zeros(5)))
     image = cube.mean(axis=2)
     SIGMA = float(np.median(cube[image > 0.01 * image.max()]) / SIGNAL_TO_NOISE)
-    SAMPLER = infer.MCMC(infer.HMC(whitened, step_size=0.5, trajectory_length=1.5, adapt_step_size=False, adapt_mass_matrix=False),
-                   num_warmup=warmup, num_samples=draws * thin, thinning=thin, jit_model_args=True, progress_bar=False)
+    start, step = hmc.hmc(potential_fn_gen=lambda *data: lambda z: potential(z, *data), algo="HMC")
+
+    def chain(key, z, *data):
+        state = start(z, num_warmup=0, step_size=0.5, trajectory_length=1.5, adapt_step_size=False, adapt_mass_matrix=False,
+                      model_args=data, rng_key=key)
+
+        def onward(state, _):
+            state = step(state, model_args=data)
+            return state, (state.z, state.accept_prob)
+        _, (z, accept) = jax.lax.scan(onward, state, None, length=warmup + draws * thin)
+        return z[warmup::thin], accept[warmup:].mean()
+    SAMPLER = jax.jit(chain)  # one program for all mocks
 
 
 def mock(seed):
@@ -84,22 +92,19 @@ def laplace(data):
 def one_mock(seed):
     truth, data, random = mock(seed)
     mode, scale, evaluations = laplace(data)
-    SAMPLER.run(jax.random.PRNGKey(seed), data, jnp.asarray(mode), jnp.asarray(scale),
-                init_params={"z": jnp.asarray(random.normal(size=5))}, extra_fields=("accept_prob", "num_steps"))
-    z = np.asarray(SAMPLER.get_samples()["z"])
-    extra = SAMPLER.get_extra_fields()
-    u = mode + z @ scale.T
+    z, accept = SAMPLER(jax.random.PRNGKey(seed), jnp.asarray(random.normal(size=5)), data, jnp.asarray(mode), jnp.asarray(scale))
+    u = mode + np.asarray(z) @ scale.T
     return {"rank": (u < truth).sum(axis=0), "effective": diagnostics.effective_sample_size(u[None]), "draws": len(u),
-            "accept": float(np.mean(extra["accept_prob"])), "evaluations": evaluations}
+            "accept": float(accept), "evaluations": evaluations}
 
 
 def nuts(data, mode, scale, draws, seed):
-    sampler = infer.MCMC(infer.NUTS(whitened, adapt_mass_matrix=False), num_warmup=draws // 2, num_samples=draws, num_chains=2, chain_method="sequential",
-                   progress_bar=False)
+    kernel = infer.NUTS(potential_fn=lambda z: potential(z, data, mode, scale), step_size=0.5, adapt_step_size=False,
+                        adapt_mass_matrix=False)
+    sampler = infer.MCMC(kernel, num_warmup=draws // 2, num_samples=draws, num_chains=2, chain_method="sequential", progress_bar=False)
     start = np.random.default_rng(seed).normal(size=(2, 5))
-    sampler.run(jax.random.PRNGKey(seed), data, mode, scale, init_params={"z": jnp.asarray(start)},
-                extra_fields=("num_steps", "diverging"))
-    return mode + np.asarray(sampler.get_samples(group_by_chain=True)["z"]) @ scale.T, sampler.get_extra_fields()
+    sampler.run(jax.random.PRNGKey(seed), init_params=jnp.asarray(start), extra_fields=("num_steps", "diverging"))
+    return mode + np.asarray(sampler.get_samples(group_by_chain=True)) @ scale.T, sampler.get_extra_fields()
 
 
 def draw_figure(truth, samples, gauss, ranks, n_ranks, bins):

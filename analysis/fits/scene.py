@@ -1,5 +1,5 @@
 """What the fits of geometry.py, posterior.py and evidence.py share: a small galaxy, the model as a JAX function of a few
-numbers, Gaussian noise of known variance, curvature J^T W J, and how a script starts and ends.
+numbers, Gaussian noise of known variance, descents, curvature J^T W J, and mocks in several processes.
 
 The noise is independent in every voxel with one known standard deviation. The stars are the same in truth and model: what is
 recovered is what the noise of the cube leaves uncertain, not what the sampling of the galaxy by stars does.
@@ -23,8 +23,8 @@ def stars(n, seed=1, stellar_mass=3e10):
 
 
 def config(library, wavelength, fov=12.0, spaxel=1.2, smoothing=2.0, **changes):
-    """A square field of 10 x 10 spaxels at redshift 0.05 (1 arcsec is 1 kpc), seeing of 2 arcsec, a line spread of two pixels, stars
-    that are as wide as smoothing [kpc] says: the cube is a smooth function of where they stand."""
+    """A square field of 10 x 10 spaxels at redshift 0.05 (1 arcsec is 1 kpc), seeing of 2 arcsec, a line spread of two pixels,
+    stars as wide as smoothing [kpc] says: the cube is a smooth function of where they stand."""
     return {"view": {"redshift": 0.05, "orientation": "none", "systemic_velocity": "none"},
             "telescope": {"fov": fov, "spaxel": spaxel, "aperture": "square", "wavelength": list(wavelength)},
             "projection": {"footprint": "sph", "smoothing": smoothing}, "ssp": {"library": str(library)},
@@ -74,11 +74,11 @@ class Problem:
         if bounds is not None:
             bounds = [(None if a is None else a / s, None if b is None else b / s) for (a, b), s in zip(bounds, scale)]
         found = optimize.minimize(function, start / scale, jac=True, method="L-BFGS-B", bounds=bounds, callback=note,
-                                        options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-5, "maxls": 30})
+                                  options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-5, "maxls": 30})
         return found.x * scale, found.fun, found.nfev
 
 
-def in_processes(function, items, workers, setup, arguments_of_setup, every=20, what="mocks"):
+def in_processes(function, items, workers, setup=None, arguments_of_setup=(), every=20, what="mocks"):
     """[function(i) for i in items] in processes that are started, not forked, after setup(*arguments_of_setup) in each; in this
     one where one worker is asked for, which was set up before."""
     results = []
