@@ -4,5 +4,6 @@ foreach(part module jax torch docs)
 endforeach()
 
 # analysis/fits, where its packages are there.
+tessera_python_test(fits_parameters ../analysis/tests/test_parameter_fits.py --module ${PROJECT_BINARY_DIR}/python)
 tessera_python_test(fits_histories_and_network ../analysis/tests/test_histories_and_network.py
                     --module ${PROJECT_BINARY_DIR}/python)

@@ -12,9 +12,15 @@ turns its velocities round, which is another minimum: in 2, starts are drawn unt
 
 import sys
 
+import matplotlib
 import numpy as np
 import scene
-from scene import FIT, TRUTH, jnp, plt, say, tessera
+import support
+from scene import jnp, tessera
+from support import FIT, TRUTH, say
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
 
 NAMES = ("inclination", "position_angle", "systemic_velocity", "psf_fwhm")
 LABELS = ("inclination [deg]", "position angle [deg]", "systemic velocity [km/s]", "FWHM of the PSF [arcsec]")
@@ -89,7 +95,7 @@ def one_start(arguments):
 
 
 def draw_figure(truth, sigma, starts, mocks):
-    with plt.rc_context(scene.STYLE):
+    with plt.rc_context(support.STYLE):
         figure, axes = plt.subplots(3, 4, figsize=(12, 8.2), layout="constrained")
         best = min(s["loss"] for s in starts)
         for k, label in enumerate(LABELS):
@@ -116,11 +122,8 @@ def draw_figure(truth, sigma, starts, mocks):
 
 
 def main():
-    parser = scene.arguments(__doc__, seed=2)
-    parser.add_argument("--library", default="bc03lr", help="SSP library (bc03lr)")
-    parser.add_argument("--stars", type=int, default=250)
-    options = parser.parse_args()
-    n_starts, n_mocks = (4, 4) if options.quick else (20, 100)
+    options = support.arguments(__doc__, seed=2, stars=(250, "of the mock"), workers=(2, "processes, each of one thread"))
+    n_starts, n_mocks = (2, 3) if options.quick else (20, 100)
     common = (options.library, options.stars)
 
     setup(*common)
@@ -146,7 +149,7 @@ def main():
     within = np.abs(pulls) <= 3
     say("within 3 sigma:", ", ".join(f"{n} {w}" for n, w in zip(NAMES, within.sum(axis=0))),
         f"; all four in {within.all(axis=1).sum()} of {n_mocks} mocks")
-    scene.finish(options.output, "fit_geometry", {
+    support.finish(options.output, "geometry", {
         "seed": options.seed, "stars": options.stars, "shape": P.model.shape, "signal_to_noise": SIGNAL_TO_NOISE,
         "truth": dict(zip(NAMES, truth)), "fit": dict(zip(NAMES, best["fit"])), "sigma": dict(zip(NAMES, sigma)),
         "starts": n_starts, "starts_in_best_minimum": len(reached), "starts_turned": len(turned),

@@ -1,8 +1,8 @@
 """Posterior of five parameters of a galaxy by Hamiltonian Monte Carlo (numpyro), and whether it is calibrated.
 
-1. One mock: NUTS, which adapts its step, against the Gaussian of Laplace's approximation.
-2. 200 mocks with parameters drawn from the prior (simulation-based calibration; Talts et al. 2018, arXiv:1804.06788): the rank of the
-   truth among independent draws of its posterior is uniform if model, gradient and sampler are right. HMC with
+1. One mock: NUTS, against the Gaussian of Laplace's approximation.
+2. 200 mocks with parameters drawn from the prior (simulation-based calibration; Talts et al. 2018, arXiv:1804.06788): the
+   rank of the truth among independent draws of its posterior is uniform if model, gradient and sampler are right. HMC with
    trajectories of a quarter of a turn, after which draws are nearly independent.
 Both in coordinates in which the Gaussian at the mode, of covariance (J^T W J + 1)^-1, is the unit one: its mass matrix.
 
@@ -15,18 +15,17 @@ metallicity (0.15 dex), a factor of velocities (sigma 0.2 of its logarithm), all
 
 import sys
 
+import matplotlib
 import numpy as np
 import scene
-from scene import FIT, TRUTH, jax, jnp, plt, say, tessera
+import support
+from scene import jax, jnp, tessera
+from support import FIT, INK, TRUTH, say
 
-try:
-    import numpyro
-    from numpyro import distributions
-    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
-    from numpyro.infer import HMC, MCMC, NUTS
-    from scipy import stats
-except ImportError as error:
-    sys.exit(f"{sys.argv[0]}: {error}; pip install 'analysis[fits]' brings it")
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+diagnostics, infer, hmc, stats = support.modules("numpyro.diagnostics", "numpyro.infer", "numpyro.infer.hmc", "scipy.stats")
 
 NAMES = ("log_mass", "log_age", "log_metallicity", "log_velocity", "inclination")
 LABELS = ("mass [dex]", "age [dex]", "metallicity [dex]", "ln velocity", "inclination [deg]")
@@ -52,10 +51,9 @@ def problem(library, n_stars):
     return scene.Problem(model, inputs, prior=lambda u: 0.5 * jnp.sum(u**2))
 
 
-def whitened(data, mode, scale):
-    """The posterior in coordinates in which Laplace's Gaussian is the unit one."""
-    z = numpyro.sample("z", distributions.ImproperUniform(distributions.constraints.real_vector, (), (5,)))
-    numpyro.factor("posterior", -P.loss(mode + scale @ z, data, SIGMA))
+def potential(z, data, mode, scale):
+    """Minus the log posterior in coordinates in which Laplace's Gaussian is the unit one."""
+    return P.loss(mode + scale @ z, data, SIGMA)
 
 
 def setup(draws, thin, warmup, *arguments):
@@ -64,8 +62,18 @@ def setup(draws, thin, warmup, *arguments):
     cube = np.asarray(P.cube(jnp.zeros(5)))
     image = cube.mean(axis=2)
     SIGMA = float(np.median(cube[image > 0.01 * image.max()]) / SIGNAL_TO_NOISE)
-    SAMPLER = MCMC(HMC(whitened, step_size=0.5, trajectory_length=1.5, adapt_step_size=False, adapt_mass_matrix=False),
-                   num_warmup=warmup, num_samples=draws * thin, thinning=thin, jit_model_args=True, progress_bar=False)
+    start, step = hmc.hmc(potential_fn_gen=lambda *data: lambda z: potential(z, *data), algo="HMC")
+
+    def chain(key, z, *data):
+        state = start(z, num_warmup=0, step_size=0.5, trajectory_length=1.5, adapt_step_size=False, adapt_mass_matrix=False,
+                      model_args=data, rng_key=key)
+
+        def onward(state, _):
+            state = step(state, model_args=data)
+            return state, (state.z, state.accept_prob)
+        _, (z, accept) = jax.lax.scan(onward, state, None, length=warmup + draws * thin)
+        return z[warmup::thin], accept[warmup:].mean()
+    SAMPLER = jax.jit(chain)  # one program for all mocks
 
 
 def mock(seed):
@@ -84,27 +92,24 @@ def laplace(data):
 def one_mock(seed):
     truth, data, random = mock(seed)
     mode, scale, evaluations = laplace(data)
-    SAMPLER.run(jax.random.PRNGKey(seed), data, jnp.asarray(mode), jnp.asarray(scale),
-                init_params={"z": jnp.asarray(random.normal(size=5))}, extra_fields=("accept_prob", "num_steps"))
-    z = np.asarray(SAMPLER.get_samples()["z"])
-    extra = SAMPLER.get_extra_fields()
-    u = mode + z @ scale.T
-    return {"rank": (u < truth).sum(axis=0), "effective": effective_sample_size(u[None]), "draws": len(u),
-            "accept": float(np.mean(extra["accept_prob"])), "evaluations": evaluations}
+    z, accept = SAMPLER(jax.random.PRNGKey(seed), jnp.asarray(random.normal(size=5)), data, jnp.asarray(mode), jnp.asarray(scale))
+    u = mode + np.asarray(z) @ scale.T
+    return {"rank": (u < truth).sum(axis=0), "effective": diagnostics.effective_sample_size(u[None]), "draws": len(u),
+            "accept": float(accept), "evaluations": evaluations}
 
 
 def nuts(data, mode, scale, draws, seed):
-    sampler = MCMC(NUTS(whitened, adapt_mass_matrix=False), num_warmup=draws // 2, num_samples=draws, num_chains=2, chain_method="sequential",
-                   progress_bar=False)
+    kernel = infer.NUTS(potential_fn=lambda z: potential(z, data, mode, scale), step_size=0.5, adapt_step_size=False,
+                        adapt_mass_matrix=False)
+    sampler = infer.MCMC(kernel, num_warmup=draws // 2, num_samples=draws, num_chains=2, chain_method="sequential", progress_bar=False)
     start = np.random.default_rng(seed).normal(size=(2, 5))
-    sampler.run(jax.random.PRNGKey(seed), data, mode, scale, init_params={"z": jnp.asarray(start)},
-                extra_fields=("num_steps", "diverging"))
-    return mode + np.asarray(sampler.get_samples(group_by_chain=True)["z"]) @ scale.T, sampler.get_extra_fields()
+    sampler.run(jax.random.PRNGKey(seed), init_params=jnp.asarray(start), extra_fields=("num_steps", "diverging"))
+    return mode + np.asarray(sampler.get_samples(group_by_chain=True)) @ scale.T, sampler.get_extra_fields()
 
 
 def draw_figure(truth, samples, gauss, ranks, n_ranks, bins):
     theta, t, g = (np.asarray(physical(jnp.asarray(x))) for x in (samples, truth, gauss))
-    with plt.rc_context(scene.STYLE):
+    with plt.rc_context(support.STYLE):
         figure = plt.figure(figsize=(13.5, 7.6), layout="constrained")
         left, right = figure.subfigures(1, 2, width_ratios=(1.75, 1))
         axes = left.subplots(5, 5, sharex="col")
@@ -146,10 +151,7 @@ def draw_figure(truth, samples, gauss, ranks, n_ranks, bins):
 
 
 def main():
-    parser = scene.arguments(__doc__, seed=3)
-    parser.add_argument("--library", default="bc03lr", help="SSP library (bc03lr)")
-    parser.add_argument("--stars", type=int, default=250)
-    options = parser.parse_args()
+    options = support.arguments(__doc__, seed=3, stars=(250, "of the mock"), workers=(2, "processes, each of one thread"))
     draws, thin, warmup, mocks, bins, long = (9, 1, 5, 4, 2, 40) if options.quick else (49, 1, 10, 200, 10, 300)
     common = (draws, thin, warmup, options.library, options.stars)
 
@@ -163,7 +165,7 @@ def main():
     theta, t = np.asarray(physical(jnp.asarray(samples))), np.asarray(physical(jnp.asarray(truth)))
     for k, n in enumerate(NAMES):
         say(f"{n}: {theta[:, k].mean():.4f} +- {theta[:, k].std():.4f}, truth {t[k]:.4f}")
-    rhat, effective = split_gelman_rubin(chains), effective_sample_size(chains)
+    rhat, effective = diagnostics.split_gelman_rubin(chains), diagnostics.effective_sample_size(chains)
     say(f"NUTS: {len(samples)} draws, {np.mean(extra['num_steps']):.1f} gradients a draw, {int(np.sum(extra['diverging']))} divergent, "
         f"R-hat <= {rhat.max():.3f}, effective draws >= {effective.min():.0f}")
 
@@ -174,7 +176,7 @@ def main():
          for k, n in enumerate(NAMES)}
     say("chi^2 of ranks: " + ", ".join(f"{n} p = {v:.3f}" for n, v in p.items()))
     flat = min(p.values()) > 0.01 / len(p)
-    scene.finish(options.output, "fit_posterior", {
+    support.finish(options.output, "posterior", {
         "seed": options.seed, "stars": options.stars, "shape": P.model.shape, "signal_to_noise": SIGNAL_TO_NOISE,
         "truth": dict(zip(NAMES, t)), "mean": dict(zip(NAMES, theta.mean(axis=0))), "sigma": dict(zip(NAMES, theta.std(axis=0))),
         "nuts": {"draws": len(samples), "gradients_per_draw": float(np.mean(extra["num_steps"])),

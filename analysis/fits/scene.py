@@ -1,65 +1,19 @@
 """What the fits of geometry.py, posterior.py and evidence.py share: a small galaxy, the model as a JAX function of a few
-numbers, Gaussian noise of known variance, curvature J^T W J, and how a script starts and ends.
+numbers, Gaussian noise of known variance, descents, curvature J^T W J, and mocks in several processes.
 
 The noise is independent in every voxel with one known standard deviation. The stars are the same in truth and model: what is
 recovered is what the noise of the cube leaves uncertain, not what the sampling of the galaxy by stars does.
 """
 
-import argparse
-import json
 import multiprocessing
-import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
-FIGURES = Path(__file__).resolve().parents[2] / "docs" / "figures"
-_START = time.perf_counter()
+import support
+from support import say
 
-try:
-    import jax
-    import jax.numpy as jnp
-    import matplotlib
-    import numpy as np
-    import scipy.optimize
-
-    import tessera
-    import tessera.jax
-except ImportError as error:
-    sys.exit(f"{sys.argv[0]}: {error}; the fits need the package tessera (pip install . in the clone, docs/python.md) and "
-             "what `pip install 'analysis[fits]'` brings")
-
+jax, np, optimize, tessera, _ = support.modules("jax", "numpy", "scipy.optimize", "tessera", "tessera.jax")
+jnp = jax.numpy
 jax.config.update("jax_enable_x64", True)
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-
-INK, TRUTH, FIT = "#222222", "#d1495b", "#2e86ab"
-STYLE = {"font.size": 9, "font.family": "DejaVu Sans", "axes.edgecolor": "#555555", "axes.linewidth": 0.7, "axes.labelcolor": INK,
-         "text.color": INK, "xtick.color": "#444444", "ytick.color": "#444444", "figure.dpi": 110, "savefig.dpi": 110}
-
-
-def arguments(description, seed):
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=FIGURES, help="folder of the figure and the JSON (docs/figures)")
-    parser.add_argument("--seed", type=int, default=seed)
-    parser.add_argument("--workers", type=int, default=2, help="processes, each of one thread (2)")
-    parser.add_argument("--quick", action="store_true", help="few mocks and draws: shows that it runs, not what it proves")
-    return parser
-
-
-def say(*words):
-    print(f"[{time.perf_counter() - _START:6.1f} s]", *words, flush=True)
-
-
-def finish(folder, name, results, figure=None):
-    """Writes NAME.json, and NAME.png where there is a figure; prints the results."""
-    folder.mkdir(parents=True, exist_ok=True)
-    results = {"seconds": round(time.perf_counter() - _START)} | results
-    text = json.dumps(results, indent=1, default=lambda x: x.tolist())
-    (folder / f"{name}.json").write_text(text + "\n")
-    if figure is not None:
-        figure.savefig(folder / f"{name}.png", bbox_inches="tight")
-    say(f"wrote {folder / name}.json" + (" and .png" if figure is not None else ""))
 
 
 def stars(n, seed=1, stellar_mass=3e10):
@@ -69,8 +23,8 @@ def stars(n, seed=1, stellar_mass=3e10):
 
 
 def config(library, wavelength, fov=12.0, spaxel=1.2, smoothing=2.0, **changes):
-    """A square field of 10 x 10 spaxels at redshift 0.05 (1 arcsec is 1 kpc), seeing of 2 arcsec, a line spread of two pixels, stars
-    that are as wide as smoothing [kpc] says: the cube is a smooth function of where they stand."""
+    """A square field of 10 x 10 spaxels at redshift 0.05 (1 arcsec is 1 kpc), seeing of 2 arcsec, a line spread of two pixels,
+    stars as wide as smoothing [kpc] says: the cube is a smooth function of where they stand."""
     return {"view": {"redshift": 0.05, "orientation": "none", "systemic_velocity": "none"},
             "telescope": {"fov": fov, "spaxel": spaxel, "aperture": "square", "wavelength": list(wavelength)},
             "projection": {"footprint": "sph", "smoothing": smoothing}, "ssp": {"library": str(library)},
@@ -119,12 +73,12 @@ class Problem:
                 path.append(x * scale)
         if bounds is not None:
             bounds = [(None if a is None else a / s, None if b is None else b / s) for (a, b), s in zip(bounds, scale)]
-        found = scipy.optimize.minimize(function, start / scale, jac=True, method="L-BFGS-B", bounds=bounds, callback=note,
-                                        options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-5, "maxls": 30})
+        found = optimize.minimize(function, start / scale, jac=True, method="L-BFGS-B", bounds=bounds, callback=note,
+                                  options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-5, "maxls": 30})
         return found.x * scale, found.fun, found.nfev
 
 
-def in_processes(function, items, workers, setup, arguments_of_setup, every=20, what="mocks"):
+def in_processes(function, items, workers, setup=None, arguments_of_setup=(), every=20, what="mocks"):
     """[function(i) for i in items] in processes that are started, not forked, after setup(*arguments_of_setup) in each; in this
     one where one worker is asked for, which was set up before."""
     results = []

@@ -1,4 +1,4 @@
-"""How the scripts star_formation_history.py and hybrid_network.py start, report and end."""
+"""How the scripts of this folder start, report and end."""
 
 import argparse
 import importlib
@@ -23,12 +23,15 @@ def modules(*names):
                  "what pip install './analysis[fits]' brings")
 
 
-def arguments(description, seed):
+def arguments(description, seed, **more):
+    """The command line; more: name = (default, help)."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=FIGURES, help="folder of the figure and the JSON (docs/figures)")
     parser.add_argument("--library", default="bc03lr", help="SSP library (bc03lr)")
     parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--quick", action="store_true", help="a small problem: shows that it runs, not what it proves")
+    for name, (default, text) in more.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"{text} ({default})")
     return parser.parse_args()
 
 
@@ -40,7 +43,8 @@ def finish(folder, name, results, figure):
     """Writes NAME.json and NAME.png."""
     folder.mkdir(parents=True, exist_ok=True)
     results = results | {"seconds": round(time.perf_counter() - _START, 1), "cpu_seconds": round(time.process_time(), 1)}
-    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1, default=lambda x: x.tolist()) + "
+")
     figure.savefig(folder / f"{name}.png", bbox_inches="tight")
     say(f"wrote {folder / name}.png and .json")
 
