@@ -201,7 +201,8 @@ bool KernelPipeline::observe(const DeviceTask& t, GalaxyCube& g) {
     Sky sky = timed("project", [&] { return project(t); });
     team.combine(sky.total);
     if (sky.total.inMask == 0) return false;
-    const KnotTable& table = t.knots(sky.total.shiftMin, sky.total.shiftMax, sky.total.onGrid);
+    const bool dense = t.team.alone() && !t.resources.deterministic;
+    const KnotTable& table = t.knots(sky.total.shiftMin, sky.total.shiftMax, dense ? sky.total.onGrid : 0);
     const OrderedStars ordered = timed("bin", [&] { return order(t, team, sky, table); });
     stars_ = {};
     sky = {};

@@ -26,8 +26,9 @@ std::string takeFile(const std::string& path) {
 
 // A child that finds these would take itself for a rank of this test's own MPI job.
 bool ofThisJob(const std::string& variable) {
-    for (const char* prefix : {"PMIX_", "OMPI_COMM_WORLD", "OMPI_UNIVERSE", "OMPI_FIRST_RANKS", "ORTE_", "OMPI_MCA_ess",
-                               "OMPI_MCA_orte", "OMPI_NUM_APP", "OMPI_MCA_initial"})
+    for (const char* prefix :
+         {"PMIX_", "OMPI_COMM_WORLD", "OMPI_UNIVERSE", "OMPI_FIRST_RANKS", "ORTE_", "OMPI_MCA_ess", "OMPI_MCA_orte",
+          "OMPI_NUM_APP", "OMPI_MCA_initial", "OMPI_MCA_pmix", "OMPI_COMMAND", "OMPI_ARGV", "OMPI_APP_CTX"})
         if (variable.rfind(prefix, 0) == 0) return true;
     return false;
 }

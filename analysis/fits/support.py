@@ -43,8 +43,7 @@ def finish(folder, name, results, figure):
     """Writes NAME.json and NAME.png."""
     folder.mkdir(parents=True, exist_ok=True)
     results = results | {"seconds": round(time.perf_counter() - _START, 1), "cpu_seconds": round(time.process_time(), 1)}
-    (folder / f"{name}.json").write_text(json.dumps(results, indent=1, default=lambda x: x.tolist()) + "
-")
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1, default=lambda x: x.tolist()) + "\n")
     figure.savefig(folder / f"{name}.png", bbox_inches="tight")
     say(f"wrote {folder / name}.png and .json")
 

@@ -348,7 +348,8 @@ Section resourcesSection() {
         integer("split_from", &S::splitFrom, {1, 1e15}, "",
                 "galaxies of at least so many star particles may be shared by several ranks"),
         boolean("deterministic", &S::deterministic,
-                "bitwise the same result for any number of threads and ranks; the cpu backend always gives that; a GPU sums dense spaxels faster without"),
+                "bitwise the same result for any number of threads and ranks; the cpu backend always gives that; a GPU "
+                "sums dense spaxels faster without"),
     };
     return s;
 }

@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(threads) mergeKeyKernel(MergeArgs a) {
     a.order[i] = std::uint32_t(i);
 }
 
-__global__ void __launch_bounds__(threads) gatherStarsKernel(GatherArgs a) {
+__global__ void __launch_bounds__(threads) gatherStarsKernel(StarGatherArgs a) {
     const std::size_t k = thisThread();
     if (k < a.to.size()) a.to[k] = a.from[a.order[k]];
 }
@@ -42,7 +42,7 @@ void countStars(const Stream& s, const CountArgs& a) {
 void mergeKeys(const Stream& s, const MergeArgs& a) {
     launch(blocksFor(a.star.size(), threads), threads, 0, s, mergeKeyKernel, a);
 }
-void gatherStars(const Stream& s, const GatherArgs& a) {
+void gatherStars(const Stream& s, const StarGatherArgs& a) {
     launch(blocksFor(a.to.size(), threads), threads, 0, s, gatherStarsKernel, a);
 }
 

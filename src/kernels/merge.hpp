@@ -31,12 +31,12 @@ struct MergeArgs {
 };
 void mergeKeys(const Stream&, const MergeArgs&);
 
-struct GatherArgs {
+struct StarGatherArgs {
     View<const StarRecord> from;
     View<const std::uint32_t> order;
     View<StarRecord> to;
 };
-void gatherStars(const Stream&, const GatherArgs&);
+void gatherStars(const Stream&, const StarGatherArgs&);
 
 }  // namespace TESSERA_GPU_BACKEND
 }  // namespace tessera::gpu
