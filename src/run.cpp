@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <optional>
 
+#include "claims.hpp"
 #include "deal.hpp"
 #include "device_observer.hpp"
 #include "field.hpp"
@@ -97,8 +99,8 @@ std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPla
     return {};
 }
 
-// What this rank has of the galaxies that are still to be done.
-std::vector<Share> sharesOf(const RunPlan& plan, const RunOutput& output, const Comm& world) {
+// What every rank has of the galaxies that are still to be done.
+std::vector<std::vector<Share>> sharesOf(const RunPlan& plan, const RunOutput& output, const Comm& world) {
     std::vector<std::size_t> places;
     std::vector<DealtGalaxy> galaxies;
     for (std::size_t place = 0; place < plan.galaxies.size(); ++place) {
@@ -107,9 +109,9 @@ std::vector<Share> sharesOf(const RunPlan& plan, const RunOutput& output, const 
         galaxies.push_back(plan.dealt(place));
     }
     auto shares = deal(galaxies, world.size(), plan.config.resources.splitFrom);
-    std::vector<Share> mine = std::move(shares[std::size_t(world.rank())]);
-    for (Share& s : mine) s.galaxy = places[s.galaxy];
-    return mine;
+    for (std::vector<Share>& ofRank : shares)
+        for (Share& s : ofRank) s.galaxy = places[s.galaxy];
+    return shares;
 }
 
 // What all ranks have done together.
@@ -153,26 +155,30 @@ ExitCode run(const Config& config, const RunOptions& options) {
     }
 
     findNeighbours(plan, world);
-    const std::vector<Share> shares = sharesOf(plan, output, world);
+    Claims claims(plan, world, sharesOf(plan, output, world));
     Observers observers(plan);
     std::uint64_t rowsRead = 0;
     {
         const std::size_t total = plan.observations.size() - output.takenOverRows();
         Progress progress(total, "cubes", options.progress && !options.quiet && world.rank() == 0);
-        RunIo io(plan, shares, nodeSize(), options.strict);
-        std::size_t cubes = 0;
+        RunIo io(plan, claims, nodeSize(), options.strict);
+        std::size_t cubes = 0, galaxies = 0;
         bool stopped = false;
-        for (std::size_t i = 0; i < shares.size(); ++i) {
-            const Comm comm = world.range(shares[i].firstRank, shares[i].lastRank);
+        while (const std::optional<Share> share = io.next()) {
+            const Comm comm = world.range(share->firstRank, share->lastRank);
             // Ranks that share a galaxy must agree: a rank that stops still has to tell those of its other galaxies.
             std::uint64_t stops = stopped || stop.asked();
             comm.sum(&stops, 1);
             stopped = stops > 0;
-            if (stopped) continue;
-            Galaxy galaxy = io.nextGalaxy();
+            if (stopped && share->alone()) break;  // the last that others wait for is behind
+            if (stopped) {
+                io.leaveNext();
+                continue;
+            }
+            Galaxy galaxy = io.readNext();
             rowsRead += galaxy.rows;
             completeGalaxy(galaxy, plan, comm, options.strict);
-            const auto observations = plan.observationsOf(shares[i].galaxy);
+            const auto observations = plan.observationsOf(share->galaxy);
             std::vector<RowOfRun> rows;
             for (const Observation& o : observations) {
                 if (!rows.empty() && comm.size() == 1 && stop.asked()) break;
@@ -184,14 +190,17 @@ ExitCode run(const Config& config, const RunOptions& options) {
                     output.write(io, plan.setupOf(o), std::move(cube));
                     ++cubes;
                 }
+                if (row.report.status.ends_with(outOfMemory)) claims.keepToOwn();
                 // The others are about as far.
-                const double done =
-                    (double(i) + double(rows.size()) / double(observations.size())) / double(shares.size());
+                const double behind = double(galaxies) + double(rows.size()) / double(observations.size());
+                const double done = behind / double(galaxies + 1 + io.left());
                 if (done < 1) progress.update(std::size_t(double(total) * done));
             }
             if (rows.size() == observations.size() && comm.rank() == 0) output.endOfGalaxy(io, rows);
+            ++galaxies;
         }
         output.close(io);
+        claims.close();
         if (cubes > 0) progress.update(total);  // else an error is all there is to say
     }
     const std::vector<RowOfRun> rows = output.gather();
