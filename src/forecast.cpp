@@ -265,6 +265,11 @@ void warn(const RunPlan& plan, Forecast& f) {
     if (f.assembly > 60 && f.assembly > 0.3 * f.slowest)
         f.warnings.push_back(fmt::format("rank 0 copies {} into one file in {}; with output.layout parts it links",
                                          bytesText(f.storedBytes), durationText(f.assembly)));
+    if (plan.config.galaxies.particles == "field")
+        f.warnings.push_back(fmt::format(
+            "galaxies.particles \"field\": neighbours' stars are found when the run begins and are not counted "
+            "here; the ranks read all {} positions for it",
+            plan.snapshot->info().numStars));
     std::size_t idle = 0;
     for (const RankForecast& r : f.ranks) idle += r.galaxies == 0;
     if (idle > 0) f.warnings.push_back(fmt::format("{} of {} ranks have nothing to do", idle, f.options.ranks));

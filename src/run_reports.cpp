@@ -95,7 +95,12 @@ std::string summary(const RunPlan& plan, const std::vector<RowOfRun>& rows, cons
     if (run.takenOver > 0)
         text += fmt::format("  {} taken over from an earlier run\n", counted(run.takenOver, "galaxy", "galaxies"));
     if (plan.observations.size() > plan.galaxies.size()) text += "  numbers below count a star once a view\n";
-    text += fmt::format("  stars:    {}, outside the field {} ({:.2g} % of the mass); wind particles left out: {}\n",
+    if (plan.config.galaxies.particles == "field")  // those in the field are others' too
+        text += fmt::format("  stars:    {} of the galaxies, {} in their fields; wind particles left out: {}\n", stars,
+                            inField, wind);
+    else
+        text +=
+            fmt::format("  stars:    {}, outside the field {} ({:.2g} % of the mass); wind particles left out: {}\n",
                         stars, stars - inField, percent(mass - massInFieldOfKnown, mass), wind);
     text += fmt::format("  read:     {} star particles", run.rowsRead);
     text += run.bytesMoved > 0 ? fmt::format("; moved between ranks: {}\n", bytesText(double(run.bytesMoved))) : "\n";

@@ -96,6 +96,13 @@ with tempfile.TemporaryDirectory() as folder:
     small.write()
     compare(small, "at the corner", (0, 1, 3), 30, 500)
 
+    said = small.run("run", "config.json", "--overwrite")
+    with h5py.File(small.path("cubes.hdf5")) as file:
+        own, inside = (int(file[f"catalog/{name}"][:].sum()) for name in ("n_stars", "n_stars_in_field"))
+    check(f"{own} of the galaxies, {inside} in their fields" in said, f"summary: {said}")
+    said = small.run("plan", "config.json", "--ranks", "2")
+    check("warning:" in said and "positions for it" in said, f"plan: {said}")
+
     for change, code, words in (({"depth": 1e6}, 2, ("galaxies.depth", "periodic box")),
                                 ({"particles": "subhalo", "depth": 100}, 2, ("galaxies.depth", "field"))):
         said = small.run("run", "config.json", "--overwrite", *(w for k, v in change.items() for w in ("--set", f"galaxies.{k}={v}")),
