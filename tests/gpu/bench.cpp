@@ -197,8 +197,13 @@ void Bench::forward() {
                         blocks.view(),
                         moments.view()});
     });
-    DeviceBuffer<ProjectTotal> totals(projectBlocks(o_.stars), s_);
+    const std::vector<GalaxyRows> rows{{0, std::uint32_t(o_.stars)}};
+    const auto projected = onDevice(s_, starBlocks(rows));
+    const auto galaxy = onDevice(s_, std::vector<ProjectGalaxy>(1));
+    DeviceBuffer<ProjectTotal> totals(projected.size(), s_);
     ProjectArgs p;
+    p.block = projected.view();
+    p.galaxy = galaxy.view();
     p.position = stars_.position.view();
     p.velocity = stars_.velocity.view();
     p.grid = {side_, 0.2, 1};

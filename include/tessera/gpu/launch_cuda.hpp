@@ -68,6 +68,12 @@ inline std::atomic<std::size_t>& allocated() {
     return bytes;
 }
 
+// Launches of this process.
+inline std::atomic<std::uint64_t>& launches() {
+    static std::atomic<std::uint64_t> count{0};
+    return count;
+}
+
 // A grid that remembers where its launch was written.
 struct Grid {
     dim3 size;
@@ -109,6 +115,7 @@ public:
     Event& operator=(const Event&) = delete;
     void record(const Stream& s) { check(cudaEventRecord(event_, s.native())); }
     void wait(const Stream& s) const { check(cudaStreamWaitEvent(s.native(), event_, 0)); }
+    void synchronize() const { check(cudaEventSynchronize(event_)); }
 
 private:
     cudaEvent_t event_{};
@@ -242,6 +249,7 @@ void launch(const Grid& grid, dim3 block, std::size_t sharedBytes, const Stream&
             A&&... args) {
     if (grid.size.x == 0 || grid.size.y == 0 || grid.size.z == 0) return;
     static_assert((!std::is_pointer_v<std::remove_cvref_t<P>> && ...), "kernels take views, not pointers");
+    ++launches();
     const void* function = reinterpret_cast<const void*>(kernel);
     constexpr std::size_t withoutAsking = 48 << 10;
     if (sharedBytes > withoutAsking)
