@@ -7,6 +7,7 @@
 
 #include "device_spectra.hpp"
 #include "kernels/maps.hpp"
+#include "kernels/moments.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/physics/noise.hpp"
 #include "tessera/physics/project.hpp"
@@ -27,59 +28,68 @@ std::vector<std::uint8_t> spaxelUse(const CubePlan& plan, std::size_t n, std::si
     return use;
 }
 
-template <class Stage>
-auto timed(const char* name, Stage stage) {
-    const StageTimer timer(name);
-    return stage();
-}
-
 }  // namespace
 
-void DeviceGroup::project(const DeviceStars& stars, std::span<Member> members) {
-    const StageTimer timer("project");
-    const std::size_t n = stars.mass.size(), pad = view_.plan.optics.pad();
-    const std::vector<std::uint8_t> use = spaxelUse(view_.plan, view_.field.n, pad);
-    std::vector<GalaxyRows> rows;
-    std::vector<ProjectGalaxy> galaxies;
-    for (const Member& m : members) {
-        rows.push_back(m.rows);
-        galaxies.push_back({m.frame.centre, m.frame.velocity, m.frame.rotation, all_[m.galaxy].boxSize});
-    }
-    const std::vector<StarBlock> blocks = starBlocks(rows);
-    const auto dUse = upload(s_, use);
-    const auto dGalaxies = upload(s_, galaxies);
-    const auto dBlocks = upload(s_, blocks);
-    spaxel_ = DeviceBuffer<std::uint32_t>(n, s_);
-    shift_ = DeviceBuffer<float>(n, s_);
-    DeviceBuffer<ProjectTotal> total(blocks.size(), s_);
-    ProjectArgs a;
-    a.block = dBlocks.view();
-    a.galaxy = dGalaxies.view();
-    a.position = stars.position.view();
-    a.velocity = stars.velocity.view();
-    a.grid = view_.field.padded(pad);
-    a.doppler = view_.doppler;
-    a.use = dUse.view();
-    a.spaxel = spaxel_.view();
-    a.shift = shift_.view();
-    a.total = total.view();
-    gpu::project(s_, a);
-    std::vector<ProjectTotal> parts(total.size());
-    total.download(parts.data());
-    s_.synchronize();
-    for (Member& m : members) m.total = {INFINITY, -INFINITY, 0, 0, 0};
-    for (std::size_t b = 0; b < blocks.size(); ++b) {
-        ProjectTotal& sum = members[blocks[b].galaxy].total;
-        sum.shiftMin = std::min(sum.shiftMin, parts[b].shiftMin);
-        sum.shiftMax = std::max(sum.shiftMax, parts[b].shiftMax);
-        sum.onGrid += parts[b].onGrid;
-        sum.kept += parts[b].kept;
-        sum.inMask += parts[b].inMask;
-    }
+void add(ProjectTotal& to, const ProjectTotal& p) {
+    to.shiftMin = std::min(to.shiftMin, p.shiftMin);
+    to.shiftMax = std::max(to.shiftMax, p.shiftMax);
+    to.onGrid += p.onGrid;
+    to.kept += p.kept;
+    to.inMask += p.inMask;
 }
 
-OrderedStars DeviceGroup::order(const DeviceStars& stars, std::span<const Member> members, DeviceTeam& team,
-                                const KnotTable& table) const {
+Sky projectStars(const Stream& s, const DeviceView& view, const DeviceStars& stars,
+                 const std::vector<ProjectedGalaxy>& galaxies) {
+    const StageTimer timer("project");
+    const std::size_t n = stars.mass.size(), pad = view.plan.optics.pad();
+    const std::vector<std::uint8_t> use = spaxelUse(view.plan, view.field.n, pad);
+    std::vector<GalaxyRows> rows;
+    std::vector<ProjectGalaxy> seen;
+    for (const ProjectedGalaxy& g : galaxies) {
+        rows.push_back(g.rows);
+        seen.push_back({g.frame.centre, g.frame.velocity, g.frame.rotation, g.boxSize});
+    }
+    const std::vector<StarBlock> blocks = starBlocks(rows);
+    const auto dUse = upload(s, use);
+    const auto dSeen = upload(s, seen);
+    const auto dBlocks = upload(s, blocks);
+    Sky sky{DeviceBuffer<std::uint32_t>(n, s), DeviceBuffer<float>(n, s), {}};
+    DeviceBuffer<ProjectTotal> total(blocks.size(), s);
+    ProjectArgs a;
+    a.block = dBlocks.view();
+    a.galaxy = dSeen.view();
+    a.position = stars.position.view();
+    a.velocity = stars.velocity.view();
+    a.grid = view.field.padded(pad);
+    a.doppler = view.doppler;
+    a.use = dUse.view();
+    a.spaxel = sky.spaxel.view();
+    a.shift = sky.shift.view();
+    a.total = total.view();
+    gpu::project(s, a);
+    std::vector<ProjectTotal> parts(total.size());
+    total.download(parts.data());
+    s.synchronize();
+    sky.totals.assign(galaxies.size(), {INFINITY, -INFINITY, 0, 0, 0});
+    for (std::size_t b = 0; b < blocks.size(); ++b) add(sky.totals[blocks[b].galaxy], parts[b]);
+    return sky;
+}
+
+std::vector<FrameSums> blockSums(const Stream& s, const DeviceStars& stars, const std::vector<std::size_t>& blocks,
+                                 const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity) {
+    const auto dBlocks = upload(s, blocks);
+    DeviceBuffer<FrameSums> partial(blocks.size() - 1, s);
+    sumMoments(s, {stars.position.view(), stars.velocity.view(), stars.mass.view(), centre, velocity, boxSize, radius,
+                   dBlocks.view(), partial.view()});
+    std::vector<FrameSums> parts(partial.size());
+    partial.download(parts.data());
+    s.synchronize();
+    return parts;
+}
+
+OrderedStars DeviceGroup::order(const DeviceStars& stars, const Sky& sky, std::span<const Member> members,
+                                DeviceTeam& team, const KnotTable& table) const {
+    const StageTimer timer("bin");
     const std::size_t side = view_.plan.optics.side();
     const auto ages = upload(s_, table.logAgeGyr), z = upload(s_, table.zAxis);
     OrderPlan p;
@@ -95,23 +105,30 @@ OrderedStars DeviceGroup::order(const DeviceStars& stars, std::span<const Member
     p.logAgeGyr = ages.view();
     p.zAxis = z.view();
     p.rubix = table.rubix;
-    return team.shareStars(p, sortStars(s_, p, stars, spaxel_, shift_));
+    return team.shareStars(p, sortStars(s_, p, stars, sky.spaxel, sky.shift));
 }
 
-void DeviceGroup::maps(std::span<const Member> members, const DeviceTeam& team, const OrderedStars& stars,
+void DeviceGroup::maps(std::span<const Member> members, const DeviceTeam& team, OrderedParts& stars,
                        Knots& knots) const {
+    const StageTimer timer("maps");
     const std::size_t n = view_.field.n, pad = view_.plan.optics.pad();
     const WavelengthGrid& grid = view_.plan.optics.grid();
     if (knots.light.light.empty()) knots.light = bandLightTable({}, knots.table, grid, view_.redshift);
     const auto dLight = upload(s_, knots.light.light);
     const std::vector<std::uint8_t> mine = team.mine(n, pad, view_.plan.mask);
     const auto dMask = upload(s_, mine);
-    DeviceBuffer<SpaxelSums> sums(members.size() * n * n, s_);
-    sumSpaxels(s_, {stars.star.view(), stars.spaxelStar.view(), n, pad, dMask.view(), knots.light.axes, dLight.view(),
-                    limitsOf(knots.table), view_.doppler, sums.view()});
-    std::vector<SpaxelSums> host(sums.size());
-    sums.download(host.data());
-    s_.synchronize();
+    std::vector<SpaxelSums> host(members.size() * n * n);
+    for (std::size_t i = 0; i < stars.size(); ++i) {
+        const OrderedStars& part = stars.part(i);
+        DeviceBuffer<SpaxelSums> sums(host.size(), s_);
+        sumSpaxels(s_, {part.star.view(), part.spaxelStar.view(), n, pad, dMask.view(), knots.light.axes, dLight.view(),
+                        limitsOf(knots.table), view_.doppler, sums.view()});
+        std::vector<SpaxelSums> found(host.size());
+        sums.download(found.data());
+        s_.synchronize();
+        for (std::size_t p = 0; p < host.size(); ++p)  // a spaxel's stars are in one part
+            if (found[p].stars > 0) host[p] = found[p];
+    }
     team.collectSums(n, pad, host);
     if (!team.owner()) return;
     for (std::size_t i = 0; i < members.size(); ++i) {
@@ -166,22 +183,19 @@ void DeviceGroup::addNoise(MadeCubes& cubes) const {
     gpu::addNoise(s_, a);
 }
 
-MadeCubes DeviceGroup::observe(DeviceStars& stars, std::span<const Member> members, DeviceTeam& team, Knots& knots,
-                               bool last) {
-    WholeStars ordered(timed("bin", [&] { return order(stars, members, team, knots.table); }));
-    if (last) {
-        stars = {};
-        spaxel_ = {};
-        shift_ = {};
-    }
-    timed("maps", [&] { maps(members, team, ordered.part(0), knots); });
+MadeCubes DeviceGroup::observe(OrderedParts& stars, std::span<const Member> members, DeviceTeam& team,
+                               Knots& knots) const {
+    maps(members, team, stars, knots);
     std::vector<GalaxyCube*> galaxies;
     MadeCubes made;
     for (const Member& m : members) {
         made.galaxies.push_back(m.galaxy);
         galaxies.push_back(&all_[m.galaxy].cube);
     }
-    made.flux = timed("spectra", [&] { return makeDeviceCubes(s_, view_, team, ordered, knots.table, galaxies); });
+    {
+        const StageTimer timer("spectra");
+        made.flux = makeDeviceCubes(s_, view_, team, stars, knots.table, galaxies);
+    }
     if (team.owner() && view_.noise) addNoise(made);
     return made;
 }

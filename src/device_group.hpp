@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device_observer.hpp"
+#include "device_parts.hpp"
 #include "device_team.hpp"
 #include "kernels/noise.hpp"
 #include "kernels/ordered_stars.hpp"
@@ -16,6 +17,24 @@
 
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
+
+// Stars of galaxies that lie one after the other, as they are seen.
+struct ProjectedGalaxy {
+    GalaxyRows rows;
+    GalaxyFrame frame;
+    double boxSize = 0;
+};
+struct Sky {
+    DeviceBuffer<std::uint32_t> spaxel;
+    DeviceBuffer<float> shift;
+    std::vector<ProjectTotal> totals;  // of every galaxy
+};
+// Waits.
+Sky projectStars(const Stream&, const DeviceView&, const DeviceStars&, const std::vector<ProjectedGalaxy>&);
+void add(ProjectTotal& to, const ProjectTotal&);
+// Sums over each of the blocks of rows. Waits.
+std::vector<FrameSums> blockSums(const Stream&, const DeviceStars&, const std::vector<std::size_t>& blocks,
+                                 const Vec3d& centre, double boxSize, double radius, const Vec3d& velocity);
 
 // A galaxy of the group in the field: its stars on the device, its place among all galaxies that were given.
 struct Member {
@@ -39,22 +58,18 @@ public:
     DeviceGroup(const Stream& s, const DeviceView& view, std::span<const DeviceGalaxy> all)
         : s_(s), view_(view), all_(all) {}
 
-    // Spaxels and shifts of the members' stars; the members' totals. Waits.
-    void project(const DeviceStars&, std::span<Member>);
-    // Of members that have the same table of knots, of which `team` shares the one there is where it is not alone. On the owner,
-    // cubes on the device; maps and reports in the galaxies. last: of the group's members, whose stars then go. Waits.
-    MadeCubes observe(DeviceStars&, std::span<const Member>, DeviceTeam& team, Knots&, bool last);
+    // Of members that have the same table of knots; one that several ranks share is alone, and `team` is theirs. Waits.
+    OrderedStars order(const DeviceStars&, const Sky&, std::span<const Member>, DeviceTeam&, const KnotTable&) const;
+    // On the owner, cubes on the device; maps and reports in the galaxies. Waits.
+    MadeCubes observe(OrderedParts&, std::span<const Member>, DeviceTeam& team, Knots&) const;
 
 private:
-    OrderedStars order(const DeviceStars&, std::span<const Member>, DeviceTeam&, const KnotTable&) const;
-    void maps(std::span<const Member>, const DeviceTeam&, const OrderedStars&, Knots&) const;
+    void maps(std::span<const Member>, const DeviceTeam&, OrderedParts&, Knots&) const;
     void addNoise(MadeCubes&) const;
 
     const Stream& s_;
     const DeviceView& view_;
     std::span<const DeviceGalaxy> all_;
-    DeviceBuffer<std::uint32_t> spaxel_;
-    DeviceBuffer<float> shift_;
 };
 
 }  // namespace TESSERA_GPU_BACKEND

@@ -8,8 +8,8 @@
 
 #include "device_group.hpp"
 #include "device_spectra.hpp"
+#include "device_stream.hpp"
 #include "kernels/copies.hpp"
-#include "kernels/moments.hpp"
 #include "tessera/core/timing.hpp"
 
 namespace tessera {
@@ -18,6 +18,11 @@ namespace gpu {
 inline namespace TESSERA_GPU_BACKEND {
 
 namespace {
+
+TableKey keyOf(const DeviceView& v, const DeviceTeam& team, const ProjectTotal& t) {
+    const bool dense = team.alone() && !v.resources.deterministic;
+    return tableKeyOf(t.shiftMin, t.shiftMax, dense ? t.onGrid : 0);
+}
 
 // While a group is worked on, the stars of the next arrive and the cubes of the one before leave.
 class KernelPipeline final : public DeviceObserver {
@@ -32,12 +37,13 @@ private:
         std::optional<Leaving> leaving;
     };
     std::vector<std::size_t> endsOfGroups(const DeviceView&, std::span<const DeviceGalaxy>) const;
-    std::vector<FrameSums> frameSums(const DeviceStars&, const std::vector<std::size_t>& blocks, const Vec3d& centre,
-                                     double boxSize, double radius, const Vec3d& velocity) const;
     std::vector<Member> members(std::span<const DeviceGalaxy>, std::size_t first, std::size_t end, const DeviceStars&,
                                 const Done&) const;
     std::vector<MadeCubes> make(const DeviceView&, std::span<const DeviceGalaxy>, std::size_t first, std::size_t end,
                                 DeviceStars, const Done&) const;
+    std::vector<MadeCubes> makeStreamed(const DeviceView&, std::span<const DeviceGalaxy>, std::size_t galaxy,
+                                        std::size_t most, const Done&);
+    std::size_t starsAtOnce(const DeviceView&, const DeviceGalaxy&) const;
     std::unique_ptr<Cubes> send(std::vector<MadeCubes>);
     void receive(const DeviceView&, std::span<const DeviceGalaxy>, const std::unique_ptr<Cubes>&, const Done&) const;
 
@@ -72,19 +78,6 @@ std::vector<std::size_t> KernelPipeline::endsOfGroups(const DeviceView& v, std::
     return ends;
 }
 
-std::vector<FrameSums> KernelPipeline::frameSums(const DeviceStars& stars, const std::vector<std::size_t>& blocks,
-                                                 const Vec3d& centre, double boxSize, double radius,
-                                                 const Vec3d& velocity) const {
-    const auto dBlocks = upload(stream_, blocks);
-    DeviceBuffer<FrameSums> partial(blocks.size() - 1, stream_);
-    sumMoments(stream_, {stars.position.view(), stars.velocity.view(), stars.mass.view(), centre, velocity, boxSize,
-                         radius, dBlocks.view(), partial.view()});
-    std::vector<FrameSums> parts(partial.size());
-    partial.download(parts.data());
-    stream_.synchronize();
-    return parts;
-}
-
 // Those whose frame was found.
 std::vector<Member> KernelPipeline::members(std::span<const DeviceGalaxy> all, std::size_t first, std::size_t end,
                                             const DeviceStars& stars, const Done& done) const {
@@ -95,7 +88,7 @@ std::vector<Member> KernelPipeline::members(std::span<const DeviceGalaxy> all, s
         const GalaxyRows rows{row, std::uint32_t(g.stars.size())};
         row += rows.count;
         DeviceGalaxy::FrameParts parts;
-        if (!g.few) parts = [&](const auto&... a) { return frameSums(stars, g.blocks, a...); };
+        if (!g.few) parts = [&](const auto&... a) { return blockSums(stream_, stars, g.blocks, a...); };
         try {
             out.push_back({i, rows, g.frame(parts)});
         } catch (const Unobservable&) {
@@ -146,26 +139,34 @@ std::vector<MadeCubes> KernelPipeline::make(const DeviceView& v, std::span<const
     // Several galaxies are each one rank's own.
     DeviceTeam team(stream_, all[first].team, v.resources);
     std::vector<Member> group = members(all, first, end, stars, done);
-    DeviceGroup work(stream_, v, all);
-    work.project(stars, group);
+    std::vector<ProjectedGalaxy> seen;
+    for (const Member& m : group) seen.push_back({m.rows, m.frame, all[m.galaxy].boxSize});
+    Sky sky = projectStars(stream_, v, stars, seen);
     std::vector<std::pair<TableKey, std::vector<Member>>> alike;  // of one table of knots
-    for (Member& m : group) {
+    for (std::size_t i = 0; i < group.size(); ++i) {
+        Member& m = group[i];
+        m.total = sky.totals[i];
         team.combine(m.total);
         if (m.total.inMask == 0) {
             done(m.galaxy, {true, {}});
             continue;
         }
-        const bool dense = all[first].team.alone() && !v.resources.deterministic;
-        const TableKey key = tableKeyOf(m.total.shiftMin, m.total.shiftMax, dense ? m.total.onGrid : 0);
+        const TableKey key = keyOf(v, team, m.total);
         auto known = std::find_if(alike.begin(), alike.end(), [&](const auto& a) { return a.first == key; });
         if (known == alike.end()) known = alike.insert(alike.end(), {key, {}});
         known->second.push_back(m);
     }
+    const DeviceGroup work(stream_, v, all);
     std::vector<MadeCubes> made;
     for (std::size_t k = 0; k < alike.size(); ++k) {
         const auto& [key, some] = alike[k];
         Knots& knots = v.knots(key, all[first].team);
-        MadeCubes cubes = work.observe(stars, some, team, knots, k + 1 == alike.size());
+        WholeStars ordered(work.order(stars, sky, some, team, knots.table));
+        if (k + 1 == alike.size()) {  // their memory is wanted below
+            stars = {};
+            sky = {};
+        }
+        MadeCubes cubes = work.observe(ordered, some, team, knots);
         if (team.owner())
             made.push_back(std::move(cubes));
         else
@@ -174,23 +175,66 @@ std::vector<MadeCubes> KernelPipeline::make(const DeviceView& v, std::span<const
     return made;
 }
 
+// Of a galaxy whose stars are too many for the device.
+std::vector<MadeCubes> KernelPipeline::makeStreamed(const DeviceView& v, std::span<const DeviceGalaxy> all,
+                                                    std::size_t galaxy, std::size_t most, const Done& done) {
+    const DeviceGalaxy& g = all[galaxy];
+    StreamedStars stars(stream_, in_, staging_, v, g, most);
+    DeviceGalaxy::FrameParts parts;
+    if (!g.few) parts = [&](const auto&... a) { return stars.frameSums(a...); };
+    Member m{galaxy, {}, {}};
+    try {
+        m.frame = g.frame(parts);
+    } catch (const Unobservable&) {
+        done(galaxy, {false, std::current_exception()});
+        return {};
+    }
+    m.total = stars.project(m.frame);
+    if (m.total.inMask == 0) {
+        done(galaxy, {true, {}});
+        return {};
+    }
+    DeviceTeam team(stream_, g.team, v.resources);
+    Knots& knots = v.knots(keyOf(v, team, m.total), g.team);
+    stars.order(knots.table);
+    std::vector<MadeCubes> made;
+    made.push_back(DeviceGroup(stream_, v, all).observe(stars, {&m, 1}, team, knots));
+    return made;
+}
+
+// Stars of one galaxy that the device may hold while they are ordered; 0: all of them.
+std::size_t KernelPipeline::starsAtOnce(const DeviceView& v, const DeviceGalaxy& g) const {
+    constexpr std::size_t bytesOfStar = 160, least = 256;
+    const std::size_t most = std::max(least, memoryLeft(v.resources.deviceMemory) / 4 / bytesOfStar);
+    return g.team.alone() && g.stars.size() > most ? most : 0;
+}
+
 void KernelPipeline::observe(const DeviceView& v, std::span<const DeviceGalaxy> all, const Done& done) {
     const std::vector<std::size_t> ends = endsOfGroups(v, all);
     const auto begin = [&](std::size_t group) { return group > 0 ? ends[group - 1] : 0; };
     const auto arrive = [&](std::size_t group) {
         const StageTimer timer("upload");
-        std::vector<const Stars*> stars;
-        for (std::size_t i = begin(group); i < ends[group]; ++i) stars.push_back(&all[i].stars);
-        return std::make_unique<Arriving>(stream_, in_, staging_, stars);
+        std::vector<StarRows> rows;
+        for (std::size_t i = begin(group); i < ends[group]; ++i)
+            rows.push_back({&all[i].stars, 0, all[i].stars.size()});
+        return std::make_unique<Arriving>(stream_, in_, staging_, rows);
     };
     std::unique_ptr<Arriving> arriving;
     std::unique_ptr<Cubes> leaving;
     for (std::size_t group = 0; group < ends.size(); ++group) {
-        if (!arriving) arriving = arrive(group);
-        DeviceStars stars = std::exchange(arriving, nullptr)->take(stream_);
-        // Large galaxies come when the one before has gone.
-        if (group + 1 < ends.size() && all[ends[group]].few) arriving = arrive(group + 1);
-        std::unique_ptr<Cubes> cubes = send(make(v, all, begin(group), ends[group], std::move(stars), done));
+        const std::size_t first = begin(group), end = ends[group];
+        const std::size_t most = arriving || end > first + 1 ? 0 : starsAtOnce(v, all[first]);
+        std::vector<MadeCubes> made;
+        if (most > 0) {
+            made = makeStreamed(v, all, first, most, done);
+        } else {
+            if (!arriving) arriving = arrive(group);
+            DeviceStars stars = std::exchange(arriving, nullptr)->take(stream_);
+            // Large galaxies come when the one before has gone.
+            if (end < all.size() && all[end].few && starsAtOnce(v, all[end]) == 0) arriving = arrive(group + 1);
+            made = make(v, all, first, end, std::move(stars), done);
+        }
+        std::unique_ptr<Cubes> cubes = send(std::move(made));
         receive(v, all, leaving, done);
         leaving = std::move(cubes);
     }

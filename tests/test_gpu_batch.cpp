@@ -169,3 +169,34 @@ TEST_CASE("what the caller throws is not taken for the device's", "[gpu]") {
                       "the disk is full");
     CHECK(calls == 1);
 }
+
+TEST_CASE("a galaxy whose stars do not fit is streamed, with the same bits", "[gpu]") {
+    Survey s({20000});
+    s.config.telescope = testTelescope(1.2, 0.2, 4800, 4900, 1.25);
+    for (std::uint64_t row = 100; row < 20000; row += 997) s.stars[0].windRows.push_back(row);
+    SECTION("turned by its moments, with point spread and noise") {
+        s.config.views[0].orientation = Orientation::faceOn;
+        s.config.views[0].systemicVelocity = SystemicVelocity::mean;
+        s.config.psf = PsfConfig{};
+        s.config.psf->fwhm = 0.4;
+        s.config.noise = NoiseConfig{};
+        s.config.noise->signalToNoise = 20;
+    }
+    SECTION("one giant spaxel") {
+        for (std::size_t i = 0; i < 20000; i += 2) s.stars[0].position[i] = {0.03, 0.02, 0.1 * double(i % 7)};
+    }
+    SECTION("RUBIX") {
+        s = Survey({1500});
+        s.config.compat = Compat::rubix;
+        s.config.output.unit = CubeUnit::luminosity;
+    }
+    const Outcome whole = observeAll(s, false);
+    REQUIRE(whole.cubes[0].has_value());
+    for (const std::uint64_t budget : {3'500'000U, 900'000U}) {
+        s.config.resources.deviceMemory = budget;
+        const Outcome streamed = observeAll(s, false);
+        checkSame(streamed, whole);
+        INFO(whole.launches << " launches, " << streamed.launches << " streamed");
+        if (s.stars[0].size() > 2000) CHECK(streamed.launches > 2 * whole.launches);
+    }
+}

@@ -40,10 +40,9 @@ void Staging::upload(const Stream& copies, void* to, std::span<const std::span<c
     }
 }
 
-Arriving::Arriving(const Stream& kernels, const Stream& copies, Staging& staging,
-                   std::span<const Stars* const> galaxies) {
+Arriving::Arriving(const Stream& kernels, const Stream& copies, Staging& staging, std::span<const StarRows> rows) {
     std::size_t n = 0;
-    for (const Stars* s : galaxies) n += s->size();
+    for (const StarRows& r : rows) n += r.count;
     stars_.position = DeviceBuffer<Vec3d>(n, kernels);
     stars_.velocity = DeviceBuffer<Vec3f>(n, kernels);
     stars_.mass = DeviceBuffer<float>(n, kernels);
@@ -52,9 +51,10 @@ Arriving::Arriving(const Stream& kernels, const Stream& copies, Staging& staging
     Event room;  // memory of the kernels' stream is there when the stream comes so far
     room.record(kernels);
     room.wait(copies);
-    std::vector<std::span<const std::byte>> from(galaxies.size());
+    std::vector<std::span<const std::byte>> from(rows.size());
     const auto send = [&](auto& to, auto field) {
-        for (std::size_t i = 0; i < galaxies.size(); ++i) from[i] = std::as_bytes((galaxies[i]->*field).view());
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            from[i] = std::as_bytes((rows[i].stars->*field).view().subspan(rows[i].first, rows[i].count));
         staging.upload(copies, to.data(), from);
     };
     send(stars_.position, &Stars::position);

@@ -36,11 +36,28 @@ private:
     std::size_t next_ = 0;
 };
 
-// Stars of galaxies on their way to the device.
+// What copy() sends finds the memory of `kernels` there, and is there for what `kernels` does next.
+template <class Copy>
+void arriveBehind(const Stream& kernels, const Stream& copies, Copy copy) {
+    Event room, there;  // memory of the kernels' stream is there when the stream comes so far
+    room.record(kernels);
+    room.wait(copies);
+    copy();
+    there.record(copies);
+    there.wait(kernels);
+}
+
+// Stars [first, first + count) of those of a galaxy.
+struct StarRows {
+    const Stars* stars;
+    std::size_t first, count;
+};
+
+// Stars on their way to the device.
 class Arriving {
 public:
     // Begins the copies. kernels: has nothing to do that lasts.
-    Arriving(const Stream& kernels, const Stream& copies, Staging&, std::span<const Stars* const> galaxies);
+    Arriving(const Stream& kernels, const Stream& copies, Staging&, std::span<const StarRows>);
     // What is launched from here on finds them there.
     DeviceStars take(const Stream& kernels) {
         there_.wait(kernels);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <string>
 
+#include "kernels/merge.hpp"
 #include "tessera/gpu/sort.hpp"
 
 namespace tessera::gpu {
@@ -32,7 +33,31 @@ SortedStars sortStars(const Stream& s, const OrderPlan& p, const DeviceStars& st
     DeviceBuffer<StarRecord> star(p.kept, s);
     makeRecords(s, {order.view(), stars.age.view(), stars.metallicity.view(), stars.mass.view(), shift.view(),
                     p.logAgeGyr, p.zAxis, p.rubix, star.view()});
-    return {std::move(star), std::move(key), binBits, std::move(blocks)};
+    return {std::move(star), std::move(key), binBits, std::move(blocks), {}};
+}
+
+SortedStars mergeStars(const Stream& s, const OrderPlan& p, DeviceBuffer<StarRecord>&& arrived,
+                       std::span<const std::uint32_t> each, std::uint32_t spaxels, std::uint32_t firstSpaxel,
+                       int binBits) {
+    const std::size_t all = arrived.size();
+    SortedStars merged;
+    merged.binBits = binBits;
+    merged.firsts.reserve(each.size());
+    std::uint32_t place = 0;
+    for (const std::uint32_t n : each) {
+        merged.firsts.push_back(place);
+        place += n;
+    }
+    DeviceBuffer<std::uint32_t> order(all, s), first(each.size(), s);
+    first.upload(merged.firsts.data());
+    merged.key = DeviceBuffer<std::uint64_t>(all, s);
+    merged.star = DeviceBuffer<StarRecord>(all, s);
+    mergeKeys(s, {arrived.view(), first.view(), spaxels, firstSpaxel, p.shiftMin, p.shiftStep, binBits,
+                  merged.key.view(), order.view()});
+    // Stable: stars of one spaxel and bin stay in the order of their parts, which is the order of the file.
+    if (all > 0) sortPairs(s, merged.key, order, binBits + int(std::bit_width(p.spaxels)));
+    gatherStars(s, {arrived.view(), order.view(), merged.star.view()});
+    return merged;
 }
 
 OrderedStars describeStars(const Stream& s, const OrderPlan& p, SortedStars&& sorted, std::uint64_t before) {

@@ -39,10 +39,18 @@ struct SortedStars {
     DeviceBuffer<StarRecord> star;    // [kept]
     DeviceBuffer<std::uint64_t> key;  // of these, then of those outside the field
     int binBits = 0;
-    std::vector<StarBlock> blocks;  // must live until the stream is synchronised
+    // Must live until the stream is synchronised.
+    std::vector<StarBlock> blocks;
+    std::vector<std::uint32_t> firsts;
 };
 SortedStars sortStars(const Stream&, const OrderPlan&, const DeviceStars&, const DeviceBuffer<std::uint32_t>& spaxel,
                       const DeviceBuffer<float>& shift);
+
+// Of stars of the spaxels [firstSpaxel, firstSpaxel + spaxels) that arrived part after part, each in its order: as if they had been
+// sorted together. each: [parts][spaxels] stars.
+SortedStars mergeStars(const Stream&, const OrderPlan&, DeviceBuffer<StarRecord>&& arrived,
+                       std::span<const std::uint32_t> each, std::uint32_t spaxels, std::uint32_t firstSpaxel,
+                       int binBits);
 
 struct OrderedStars {
     DeviceBuffer<StarRecord> star;  // [kept] by spaxel, by bin of shifts, as read

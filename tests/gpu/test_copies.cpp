@@ -91,7 +91,10 @@ Result take(Work& w, std::size_t stars) {
 // Groups of two galaxies: the next arrive and the one before leaves while one is worked on.
 std::vector<Result> overlapped(const std::vector<Stars>& galaxies) {
     Streams s;
-    const auto group = [&](std::size_t g) { return std::vector<const Stars*>{&galaxies[2 * g], &galaxies[2 * g + 1]}; };
+    const auto group = [&](std::size_t g) {
+        const Stars &a = galaxies[2 * g], &b = galaxies[2 * g + 1];
+        return std::vector<gpu::StarRows>{{&a, 0, a.size()}, {&b, 0, 1}, {&b, 1, b.size() - 1}};
+    };
     const auto arrive = [&](std::size_t g) {
         return std::make_unique<gpu::Arriving>(s.kernels, s.in, s.staging, group(g));
     };
