@@ -141,7 +141,9 @@ TEST_CASE("a budget of the device's memory cuts groups and wavelengths, not resu
     const Outcome all = observeAll(s, true);
     for (const std::uint64_t budget : {16'000'000U, 4'000'000U}) {
         s.config.resources.deviceMemory = budget;
+        gpu::mostAllocated() = 0;
         checkSame(observeAll(s, true), all);
+        CHECK(gpu::mostAllocated() <= budget);
         checkSame(observeAll(s, false), all);
     }
 }
@@ -194,7 +196,9 @@ TEST_CASE("a galaxy whose stars do not fit is streamed, with the same bits", "[g
     REQUIRE(whole.cubes[0].has_value());
     for (const std::uint64_t budget : {3'500'000U, 900'000U}) {
         s.config.resources.deviceMemory = budget;
+        gpu::mostAllocated() = 0;
         const Outcome streamed = observeAll(s, false);
+        CHECK(gpu::mostAllocated() <= budget);
         checkSame(streamed, whole);
         INFO(whole.launches << " launches, " << streamed.launches << " streamed");
         if (s.stars[0].size() > 2000) CHECK(streamed.launches > 2 * whole.launches);

@@ -38,6 +38,12 @@ inline std::atomic<std::size_t>& allocated() {
     return bytes;
 }
 
+// [byte] The most that was ever in them.
+inline std::atomic<std::size_t>& mostAllocated() {
+    static std::atomic<std::size_t> bytes{0};
+    return bytes;
+}
+
 // Launches of this process.
 inline std::atomic<std::uint64_t>& launches() {
     static std::atomic<std::uint64_t> count{0};
@@ -174,7 +180,8 @@ public:
     DeviceBuffer(std::size_t n, const Stream& s) : size_(n), stream_(&s) {
         if (n == 0) return;
         data_ = static_cast<T*>(detail::allocateDevice(n * sizeof(T)));
-        allocated() += n * sizeof(T);
+        const std::size_t now = allocated() += n * sizeof(T);
+        if (now > mostAllocated()) mostAllocated() = now;
         // What another stream has written before the memory was this stream's is lost.
         s.push([p = data_, n] { std::memset(static_cast<void*>(p), 0xff, n * sizeof(T)); });
     }
