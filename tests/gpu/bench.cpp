@@ -253,8 +253,8 @@ void Bench::forward() {
         for (std::size_t first = 0; first < o_.pixels; first += 128) {
             PsfArgs b = psfArgs(first, std::min<std::size_t>(128, o_.pixels - first));
             b.out = {cube_.view(), o_.pixels, first};
-            DeviceBuffer<float> rows(psfRowFloats(b), s_);
-            b.rows = rows.view();
+            DeviceBuffer<float> along(psfRowFloats(b), s_);
+            b.rows = along.view();
             blur(s_, b);
         }
     });
