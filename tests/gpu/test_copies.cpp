@@ -36,7 +36,8 @@ struct Result {
 
 struct Streams {
     gpu::Staging staging{512};  // less than one field of a group: pieces are used again and again
-    PinnedBuffer<float> memory[2];
+    // Large enough for all groups: where a wait is left out, no copy may reach into memory that is gone.
+    PinnedBuffer<float> memory[2]{PinnedBuffer<float>(400), PinnedBuffer<float>(400)};
     Stream kernels, in, out;  // done before the memory goes
 };
 
@@ -143,7 +144,8 @@ TEST_CASE("stars arrive and cubes leave beside the kernels", "[gpu]") {
     }
 }
 
-#ifndef TESSERA_GPU_CUDA
+// By their values; the sanitizers would end the program.
+#if !defined(TESSERA_GPU_CUDA) && !defined(TESSERA_SIMT_ASAN) && !defined(TESSERA_SIMT_TSAN)
 TEST_CASE("every wait between the streams is needed", "[gpu]") {
     const std::vector<Stars> galaxies = someGalaxies();
     gpu::simt::Options& o = gpu::simt::options();
