@@ -56,7 +56,7 @@ private:
 // Galaxies of few stars follow one another in a group as long as their stars, cubes and spectra fill at most a sixteenth of the
 // device: two groups' cubes are there at once, and three groups' stars.
 std::vector<std::size_t> KernelPipeline::endsOfGroups(const DeviceView& v, std::span<const DeviceGalaxy> all) const {
-    constexpr std::size_t most = std::size_t(256) << 20, bytesOfStar = 200;
+    constexpr std::size_t most = std::size_t(1) << 30, bytesOfStar = 200;
     const std::size_t room = std::min(most, memoryLeft(v.resources.deviceMemory) / 16);
     const Optics& o = v.plan.optics;
     const std::size_t side = o.side(), wide = o.grid().size + 2 * o.wings();

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <string>
 #include <tuple>
@@ -47,6 +48,13 @@ inline void chooseDevice(int nodeRank) {
         throw Error(std::string("resources.backend cuda: no GPU was found: ") +
                     cudaGetErrorString(e == cudaSuccess ? cudaErrorNoDevice : e));
     check(cudaSetDevice(nodeRank % count));
+    // What buffers leave stays with the process, up to half of the device: else every wait for a stream would give it back.
+    std::size_t available = 0, total = 0;
+    check(cudaMemGetInfo(&available, &total));
+    cudaMemPool_t pool{};
+    check(cudaDeviceGetDefaultMemPool(&pool, nodeRank % count));
+    std::uint64_t kept = total / 2;
+    check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept));
 }
 // Of the chosen device, among those of its machine: its place on the bus.
 inline std::string deviceName() {
@@ -59,7 +67,14 @@ inline std::string deviceName() {
 inline std::size_t freeMemory() {
     std::size_t available = 0, total = 0;
     check(cudaMemGetInfo(&available, &total));
-    return available;
+    int device = 0;
+    cudaMemPool_t pool{};
+    std::uint64_t reserved = 0, used = 0;
+    check(cudaGetDevice(&device));
+    check(cudaDeviceGetDefaultMemPool(&pool, device));
+    check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved));
+    check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used));
+    return available + std::size_t(reserved - used);
 }
 
 // [byte] in the DeviceBuffers of this process.
