@@ -128,8 +128,7 @@ TEST_CASE("stars gather the spectra's cotangents, in spaxels of any number of st
     counts.push_back(0);
     for (const bool log : {false, true}) {
         const Window w = window(log, racing ? 150 : 300);  // more pixels than threads a tile, or several tiles
-        checkGather(Library(20), w, binned(counts, 1, 0), racing ? 200 : 128, {1e-5, 1e-5, 1e-5, 1e-5},
-                    racing ? 2 : 20);
+        checkGather(Library(20), w, binned(counts, 1, 0), racing ? 200 : 128, {1e-5, 1e-5, 1e-5, 1e-5}, schedules);
     }
 }
 
@@ -137,7 +136,7 @@ TEST_CASE("stars of one bin share the cotangents at the knots and their derivati
     const Window w = window(false, racing ? 60 : 300);
     const std::vector<std::size_t> counts{racing ? std::size_t(40) : std::size_t(600), 0, 1};
     // Kinks that cross a pixel's edge inside the bin are in the slope only.
-    checkGather(Library(20), w, binned(counts, 30, 2e-7), 200, {1e-5, 1e-5, 1e-5, 3e-4}, racing ? 2 : 20);
+    checkGather(Library(20), w, binned(counts, 30, 2e-7), 200, {1e-5, 1e-5, 1e-5, 3e-4}, schedules);
 }
 
 TEST_CASE("a giant spaxel is gathered by several blocks", "[gpu][adjoint]") {
@@ -151,7 +150,7 @@ TEST_CASE("a giant spaxel is gathered by several blocks", "[gpu][adjoint]") {
 TEST_CASE("libraries finer than the pixels are gathered too", "[gpu][adjoint]") {
     const Window w = window(false, racing ? 40 : 200);
     checkGather(Library(0.4), w, binned({racing ? std::size_t(3) : std::size_t(60), 0, 1}, 1, 0), 64,
-                {1e-5, 1e-5, 1e-5, 1e-5}, racing ? 2 : 20);
+                {1e-5, 1e-5, 1e-5, 1e-5}, schedules);
 }
 
 TEST_CASE("the transpose of the line spread is a plain sum over the taps", "[gpu][adjoint]") {

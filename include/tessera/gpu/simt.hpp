@@ -15,6 +15,7 @@
 #include <source_location>
 #endif
 #include <type_traits>
+#include <vector>
 
 #define __global__
 #define __device__
