@@ -18,7 +18,7 @@ double observingCost(std::uint64_t stars, const CubeVolume& v) {
 }
 
 double writingCost(const CubeVolume& v) {
-    return 2e-3 + (v.compression > 0 ? 9e-9 : 1.2e-9) * v.values();
+    return 2e-3 + (v.compression > 0 ? 1.3e-8 : 2e-9) * v.values();
 }
 
 double cubeCost(std::uint64_t stars, const CubeVolume& v) {

@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <optional>
 
+#include "claims.hpp"
 #include "deal.hpp"
 #include "device_observer.hpp"
 #include "field.hpp"
@@ -41,8 +43,8 @@ void setUpLog(const Comm& world, const RunOptions& options) {
     spdlog::set_default_logger(log);
 }
 
-// What this rank has of the galaxies that are still to be done.
-std::vector<Share> sharesOf(const RunPlan& plan, const RunOutput& output, const Comm& world) {
+// What every rank has of the galaxies that are still to be done.
+std::vector<std::vector<Share>> sharesOf(const RunPlan& plan, const RunOutput& output, const Comm& world) {
     std::vector<std::size_t> places;
     std::vector<DealtGalaxy> galaxies;
     for (std::size_t place = 0; place < plan.galaxies.size(); ++place) {
@@ -51,9 +53,9 @@ std::vector<Share> sharesOf(const RunPlan& plan, const RunOutput& output, const 
         galaxies.push_back(plan.dealt(place));
     }
     auto shares = deal(galaxies, world.size(), plan.config.resources.splitFrom);
-    std::vector<Share> mine = std::move(shares[std::size_t(world.rank())]);
-    for (Share& s : mine) s.galaxy = places[s.galaxy];
-    return mine;
+    for (std::vector<Share>& ofRank : shares)
+        for (Share& s : ofRank) s.galaxy = places[s.galaxy];
+    return shares;
 }
 
 // What all ranks have done together.
@@ -97,50 +99,59 @@ ExitCode run(const Config& config, const RunOptions& options) {
     }
 
     findNeighbours(plan, world);
-    const std::vector<Share> shares = sharesOf(plan, output, world);
+    Claims claims(plan, world, sharesOf(plan, output, world));
     Observers observers(plan);
     std::uint64_t rowsRead = 0;
     {
         const std::size_t total = plan.observations.size() - output.takenOverRows();
         Progress progress(total, "cubes", options.progress && !options.quiet && world.rank() == 0);
-        RunIo io(plan, shares, nodeSize(), options.strict);
-        std::size_t cubes = 0;
+        RunIo io(plan, claims, nodeSize(), options.strict);
+        std::size_t cubes = 0, galaxies = 0;
         bool stopped = false;
         const auto write = [&](const Observation& o, std::shared_ptr<const GalaxyCube> cube) {
             output.write(io, plan.setupOf(o), std::move(cube));
             ++cubes;
         };
+        // So many galaxies are done; the others are about as far.
         const auto advance = [&](double done) {
-            if (done < double(shares.size()))
-                progress.update(std::size_t(double(total) * done / double(shares.size())));
+            const double part = done / double(galaxies + 1 + io.left());
+            if (part < 1) progress.update(std::size_t(double(total) * part));
+        };
+        const auto endOfGalaxy = [&](const std::vector<RowOfRun>& rows) {
+            for (const RowOfRun& row : rows)
+                if (row.report.status.ends_with(outOfMemory)) claims.keepToOwn();
+            output.endOfGalaxy(io, rows);
         };
         // Galaxies that have a device for themselves are observed together, as many as there are in a row.
         const bool together = deviceIsUsed(plan.config.resources.backend) && plan.config.resources.memoryPerRank == 0;
         GalaxyBatch batch(observers, plan, options.strict);
-        const auto observeBatch = [&](std::size_t end) {
+        const auto observeBatch = [&] {
             if (batch.empty()) return;
-            batch.observe(
-                write, [&](const std::vector<RowOfRun>& rows) { output.endOfGalaxy(io, rows); },
-                [&] { return stop.asked(); });
-            advance(double(end));
+            batch.observe(write, endOfGalaxy, [&] { return stop.asked(); });
+            advance(double(galaxies));
         };
-        for (std::size_t i = 0; i < shares.size(); ++i) {
-            const Comm comm = world.range(shares[i].firstRank, shares[i].lastRank);
+        while (const std::optional<Share> share = io.next()) {
+            const Comm comm = world.range(share->firstRank, share->lastRank);
             // Ranks that share a galaxy must agree: a rank that stops still has to tell those of its other galaxies.
             std::uint64_t stops = stopped || stop.asked();
             comm.sum(&stops, 1);
             stopped = stops > 0;
-            if (stopped) continue;
-            Galaxy galaxy = io.nextGalaxy();
-            rowsRead += galaxy.rows;
-            completeGalaxy(galaxy, plan, comm, options.strict);
-            const auto observations = plan.observationsOf(shares[i].galaxy);
-            if (together && comm.size() == 1 && galaxy.nStars <= fewStars) {
-                batch.add(shares[i].galaxy, std::move(galaxy));
-                if (batch.full()) observeBatch(i + 1);
+            if (stopped && share->alone()) break;  // the last that others wait for is behind
+            if (stopped) {
+                io.leaveNext();
                 continue;
             }
-            observeBatch(i);  // in their order
+            Galaxy galaxy = io.readNext();
+            rowsRead += galaxy.rows;
+            completeGalaxy(galaxy, plan, comm, options.strict);
+            const auto observations = plan.observationsOf(share->galaxy);
+            if (together && share->alone() && galaxy.nStars <= fewStars) {
+                batch.add(share->galaxy, std::move(galaxy));
+                ++galaxies;
+                if (batch.full()) observeBatch();
+                continue;
+            }
+            observeBatch();  // in their order
             std::vector<RowOfRun> rows;
             for (const Observation& o : observations) {
                 if (!rows.empty() && comm.size() == 1 && stop.asked()) break;
@@ -149,13 +160,15 @@ ExitCode run(const Config& config, const RunOptions& options) {
                 row.mass = galaxy.mass;
                 auto cube = observeView(observers, plan, galaxy, o, comm, options.strict, row);
                 if (cube && comm.rank() == 0) write(o, std::move(cube));
-                // The others are about as far.
-                advance(double(i) + double(rows.size()) / double(observations.size()));
+                if (row.report.status.ends_with(outOfMemory)) claims.keepToOwn();
+                advance(double(galaxies) + double(rows.size()) / double(observations.size()));
             }
             if (rows.size() == observations.size() && comm.rank() == 0) output.endOfGalaxy(io, rows);
+            ++galaxies;
         }
-        if (!stopped) observeBatch(shares.size());
+        if (!stopped) observeBatch();
         output.close(io);
+        claims.close();
         if (cubes > 0) progress.update(total);  // else an error is all there is to say
     }
     const std::vector<RowOfRun> rows = output.gather();

@@ -67,7 +67,7 @@ Galaxy GalaxyReader::begin(const Share& share) const {
 
 // Shares from `place` on that lie close together: little is read in vain, and not much at once.
 std::size_t GalaxyReader::endOfBatch(std::size_t place) const {
-    constexpr std::uint64_t most = std::uint64_t(1) << 18, gapPercent = 10;
+    constexpr std::uint64_t gapPercent = 10;
     std::uint64_t wanted = 0, from = 0, to = 0;
     std::size_t end = place;
     if (!plan_.neighbours.empty()) return end;  // their stars lie in many places
@@ -78,7 +78,7 @@ std::size_t GalaxyReader::endOfBatch(std::size_t place) const {
         if (end == place) from = to = rows.first;
         wanted += rows.count;
         const std::uint64_t all = rows.first + rows.count - from;
-        if (rows.first < to || all > most || all - wanted > gapPercent * wanted / 100) break;
+        if (rows.first < to || all > mostRowsAtOnce || all - wanted > gapPercent * wanted / 100) break;
         to = rows.first + rows.count;
     }
     return end;

@@ -26,6 +26,8 @@ struct Galaxy {
 // Reads shares one after the other. Those of small galaxies that lie close together in the file are read at once.
 class GalaxyReader {
 public:
+    static constexpr std::uint64_t mostRowsAtOnce = std::uint64_t(1) << 18;
+
     // strict: what is wrong with the rows of a galaxy is an Error that names it; else Galaxy::skipped says so.
     GalaxyReader(const RunPlan& plan, std::span<const Share> shares, bool strict)
         : plan_(plan), shares_(shares), strict_(strict) {}

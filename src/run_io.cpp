@@ -10,11 +10,14 @@
 
 namespace tessera {
 
-RunIo::RunIo(const RunPlan& plan, std::vector<Share> shares, int ranksOnNode, bool strict)
-    : shares_(std::move(shares)),
-      reader_(plan, shares_, strict),
+RunIo::RunIo(const RunPlan& plan, Claims& claims, int ranksOnNode, bool strict)
+    : plan_(plan),
+      claims_(claims),
+      strict_(strict),
       overlap_(mayOverlap(plan, ranksOnNode)),
-      thread_([this, threads = plan.config.resources.threads] { work(threads); }) {}
+      thread_([this, threads = plan.config.resources.threads] { work(threads); }) {
+    expect(claims.together());
+}
 
 RunIo::~RunIo() {
     {
@@ -58,12 +61,26 @@ std::future<Result> RunIo::request(std::function<Result()> action) {
     return result;
 }
 
-std::future<Galaxy> RunIo::requestGalaxy() {
-    return request<Galaxy>([this, place = next_++] { return reader_.read(place); });
+void RunIo::expect(std::vector<Share> shares) {
+    if (shares.empty()) return;
+    coming_.insert(coming_.end(), shares.begin(), shares.end());
+    request<void>([this, shares = std::move(shares)] { reading_ = std::make_shared<Reading>(plan_, shares, strict_); });
 }
 
-Galaxy RunIo::nextGalaxy() {
+std::optional<Share> RunIo::next() {
+    if (coming_.empty()) expect(claims_.next());
+    if (coming_.empty()) return {};
+    return coming_.front();
+}
+
+std::future<Galaxy> RunIo::requestGalaxy() {
+    return request<Galaxy>([this] { return reading_->reader.read(reading_->place++); });
+}
+
+Galaxy RunIo::readNext() {
+    expects(!coming_.empty(), "next() names a galaxy before it is read");
     std::future<Galaxy> reading = ahead_.valid() ? std::move(ahead_) : requestGalaxy();
+    coming_.pop_front();
     reading.wait();
     // An error of the galaxy before comes first, as it would without reading ahead.
     while (!behind_.empty() && behind_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready)
@@ -76,7 +93,9 @@ Galaxy RunIo::nextGalaxy() {
             throw;
         }
     }();
-    if (overlap_ && next_ < shares_.size()) ahead_ = requestGalaxy();
+    // What is read ahead no other rank can take: the last galaxies of a slice are not.
+    if (overlap_ && coming_.empty() && claims_.left() > 1) expect(claims_.next());
+    if (overlap_ && !coming_.empty()) ahead_ = requestGalaxy();
     return galaxy;
 }
 

@@ -10,24 +10,32 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
+#include "claims.hpp"
 #include "run_galaxy.hpp"
 
 namespace tessera {
 
 class RunIo {
 public:
-    // Reads these shares. strict: what cannot be read is an error; else it comes without stars and says why.
-    RunIo(const RunPlan&, std::vector<Share>, int ranksOnNode, bool strict);
+    // Reads what the claims give. strict: what cannot be read is an error; else it comes without stars and says why.
+    RunIo(const RunPlan&, Claims&, int ranksOnNode, bool strict);
     ~RunIo();  // what has begun is completed, what has not is dropped
     RunIo(const RunIo&) = delete;
     RunIo& operator=(const RunIo&) = delete;
 
-    // The galaxies one after the other. Throws what reading or, before it, writing threw.
-    Galaxy nextGalaxy();
+    // Which galaxy is next; none where there are no more. Of those that ranks share, all that share one have the same next.
+    std::optional<Share> next();
+    // The stars of the one that next() named. Throws what reading or, before it, writing threw.
+    Galaxy readNext();
+    void leaveNext() { coming_.pop_front(); }  // unread, as all after it will be
+    // Galaxies that this rank still has before it, unless others take them.
+    std::size_t left() const { return coming_.size() + claims_.left(); }
     // Returns when the writes before are done, whose error it throws.
     void behind(std::function<void()> write);
     // Returns at once; for what needs no memory to speak of.
@@ -38,14 +46,25 @@ public:
 private:
     template <class Result>
     std::future<Result> request(std::function<Result()>);
+    void expect(std::vector<Share>);
     std::future<Galaxy> requestGalaxy();
     void popBehind();
     void work(int threads);
 
-    std::vector<Share> shares_;
-    std::size_t next_ = 0;  // of shares_, to be read
-    GalaxyReader reader_;   // used by the thread
-    bool overlap_;
+    // Shares that are read one after the other; used by the thread.
+    struct Reading {
+        Reading(const RunPlan& plan, std::vector<Share> all, bool strict)
+            : shares(std::move(all)), reader(plan, shares, strict) {}
+        std::vector<Share> shares;
+        GalaxyReader reader;
+        std::size_t place = 0;
+    };
+
+    const RunPlan& plan_;
+    Claims& claims_;
+    bool strict_, overlap_;
+    std::deque<Share> coming_;  // claimed; the first is read ahead or is next
+    std::shared_ptr<Reading> reading_;
     std::future<Galaxy> ahead_;
     std::deque<std::future<void>> behind_;
 

@@ -105,6 +105,18 @@ Comm Comm::range(int first, int last) const {
     return {known, rank_ - first, last - first + 1};
 }
 
+Comm Comm::onNode() const {
+    if (!handle_) return self();
+    MPI_Comm made = MPI_COMM_NULL;
+    check(MPI_Comm_split_type(handle_->comm, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &made), "MPI_Comm_split_type");
+    auto node = std::make_shared<const Handle>(made, true);
+    int rank = 0, size = 1;
+    check(MPI_Comm_rank(made, &rank), "MPI_Comm_rank");
+    check(MPI_Comm_size(made, &size), "MPI_Comm_size");
+    if (size == 1) return self();
+    return {std::move(node), rank, size};
+}
+
 std::shared_ptr<void>& Comm::slot(std::type_index type) const {
     expects(handle_ != nullptr, "more than one rank");
     return handle_->kept[type];

@@ -53,8 +53,9 @@ def program(args, name, *options, ranks=1):
     path = pathlib.Path(args.build) / "tests/benchmarks" / name
     with tempfile.NamedTemporaryFile(suffix=".json", dir=args.scratch) as out:
         launcher = ["mpirun", "-np", str(ranks)] if ranks > 1 else []
-        subprocess.run([*launcher, str(path), *map(str, options), "--json", out.name], check=True, env=ENVIRONMENT,
-                       stdout=subprocess.DEVNULL)
+        threads = str(max(1, (os.cpu_count() or 1) // ranks))  # of each rank
+        subprocess.run([*launcher, str(path), *map(str, options), "--json", out.name], check=True,
+                       env={**ENVIRONMENT, "OMP_NUM_THREADS": threads}, stdout=subprocess.DEVNULL)
         return json.loads(pathlib.Path(out.name).read_text())
 
 

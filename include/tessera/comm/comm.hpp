@@ -26,6 +26,8 @@ public:
     // Ranks [first, last] of this one as a communicator of their own, in their order. A call of those ranks alone, all of
     // which have the same one in mind. Made once and kept.
     Comm range(int first, int last) const;
+    // The ranks on this rank's node, in their order. A call of all ranks.
+    Comm onNode() const;
     // Something of which the communicator has one: made by the first call, gone with the communicator.
     template <class T, class Make>
     T& kept(Make make) const;
