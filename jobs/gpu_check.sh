@@ -134,7 +134,7 @@ build_kernels() {
   {
     local kernels="" name
     echo "all:"
-    for source in src/kernels/*.cu src/gpu/cuda/*.cu src/gpu/cuda/*.cpp tests/gpu/main.cpp tests/gpu/test_*.cpp tests/gpu/bench.cpp; do
+    for source in src/kernels/*.cu src/gpu/cuda/*.cu src/gpu/cuda/*.cpp src/core/memory.cpp tests/gpu/main.cpp tests/gpu/test_*.cpp tests/gpu/bench.cpp; do
       case "$source" in */test_defects.cpp) continue ;; esac
       object=$folder/objects/$(echo "$source" | tr / _).o
       case "$source" in

@@ -66,6 +66,13 @@ std::unique_ptr<DeviceObserver> makeDeviceObserver(Backend backend, [[maybe_unus
     return nullptr;
 }
 
+bool deviceIsUsed(Backend backend) {
+#ifdef TESSERA_HAS_CUDA
+    if (backend == Backend::automatic) return gpu::cuda::deviceIsThere();
+#endif
+    return backend == Backend::simt || backend == Backend::cuda;
+}
+
 std::string deviceBackends() {
     std::string text;
 #ifdef TESSERA_HAS_SIMT

@@ -36,14 +36,14 @@ DeviceKnots::DeviceKnots(const Stream& s, const KnotTable& table)
       inverseStep(upload(s, table.inverseStep)) {}
 
 DeviceWindow::DeviceWindow(const Stream& s, const DeviceKnots& knots, const KnotTable& table,
-                           const WavelengthGrid& window, TileBytes bytesOf) {
+                           const WavelengthGrid& window, TileBytes bytesOf)
+    : hostTiles_(tilesOf(table, window, bytesOf)) {
     std::vector<double> edge(window.size + 1);
     for (std::size_t j = 0; j <= window.size; ++j) edge[j] = window.edge(double(j));
-    const std::vector<AccumulateTile> tiles = tilesOf(table, window, bytesOf);
     edge_ = upload(s, edge);
-    tiles_ = upload(s, tiles);
+    tiles_ = upload(s, hostTiles_);
     s.synchronize();
-    for (const AccumulateTile& t : tiles) {
+    for (const AccumulateTile& t : hostTiles_) {
         args_.mostPixels = std::max(args_.mostPixels, t.pixels);
         args_.mostKnots = std::max(args_.mostKnots, t.knots);
     }
@@ -58,6 +58,13 @@ DeviceWindow::DeviceWindow(const Stream& s, const DeviceKnots& knots, const Knot
     args_.edge = edge_.view();
     args_.log = window.log;
     args_.inverseWidth = 1 / (window.log ? window.step * std::log(10.0) : window.step);
+}
+
+AccumulateArgs DeviceWindow::args(std::size_t firstTile, std::size_t tiles) const {
+    AccumulateArgs a = args_;
+    a.tile = tiles_.view().part(firstTile, tiles);
+    a.outFirst = tiles > 0 ? hostTiles_[firstTile].firstPixel : 0;
+    return a;
 }
 
 }  // namespace TESSERA_GPU_BACKEND

@@ -27,8 +27,12 @@ public:
     DeviceWindow(const Stream&, const DeviceKnots&, const KnotTable&, const WavelengthGrid& window, TileBytes);
     // What of the arguments says library and window: all but stars, runs, items, scale and output.
     const AccumulateArgs& args() const { return args_; }
+    // The same for some of the tiles.
+    AccumulateArgs args(std::size_t firstTile, std::size_t tiles) const;
+    const std::vector<AccumulateTile>& tiles() const { return hostTiles_; }
 
 private:
+    std::vector<AccumulateTile> hostTiles_;
     DeviceBuffer<double> edge_;
     DeviceBuffer<AccumulateTile> tiles_;
     AccumulateArgs args_;

@@ -2,20 +2,15 @@
 #include "device_observer.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <array>
+#include <optional>
+#include <utility>
 
+#include "device_group.hpp"
 #include "device_spectra.hpp"
-#include "device_team.hpp"
-#include "kernels/convolve.hpp"
-#include "kernels/maps.hpp"
-#include "kernels/moments.hpp"
-#include "kernels/noise.hpp"
-#include "kernels/ordered_stars.hpp"
-#include "kernels/project.hpp"
+#include "device_stream.hpp"
+#include "kernels/copies.hpp"
 #include "tessera/core/timing.hpp"
-#include "tessera/physics/noise.hpp"
-#include "tessera/physics/project.hpp"
 
 namespace tessera {
 
@@ -24,197 +19,226 @@ inline namespace TESSERA_GPU_BACKEND {
 
 namespace {
 
+TableKey keyOf(const DeviceView& v, const DeviceTeam& team, const ProjectTotal& t) {
+    const bool dense = team.alone() && !v.resources.deterministic;
+    return tableKeyOf(t.shiftMin, t.shiftMax, dense ? t.onGrid : 0);
+}
+
+// While a group is worked on, the stars of the next arrive and the cubes of the one before leave.
 class KernelPipeline final : public DeviceObserver {
 public:
-    void load(const Stars&, const std::vector<std::size_t>& blocks) override;
-    std::vector<FrameSums> frameSums(const Vec3d& centre, double boxSize, double radius,
-                                     const Vec3d& velocity) override;
     std::string device() const override { return deviceName(); }
-    bool observe(const DeviceTask&, GalaxyCube&) override;
+    void observe(const DeviceView&, std::span<const DeviceGalaxy>, const Done&) override;
 
 private:
-    struct Sky {
-        DeviceBuffer<std::uint32_t> spaxel;
-        DeviceBuffer<float> shift;
-        ProjectTotal total{};
+    struct Cubes {  // on their way to the host
+        std::vector<MadeCubes> made;
+        std::vector<std::array<std::size_t, 2>> buffers;  // of flux and variance, among those that leave
+        std::optional<Leaving> leaving;
     };
-    Sky project(const DeviceTask&) const;
-    OrderedStars order(const DeviceTask&, DeviceTeam&, const Sky&, const KnotTable&) const;
-    void maps(const DeviceTask&, const DeviceTeam&, const OrderedStars&, const KnotTable&, GalaxyCube&) const;
-    void addNoise(const DeviceTask&, DeviceBuffer<float>& flux, GalaxyCube&) const;
+    std::vector<std::size_t> endsOfGroups(const DeviceView&, std::span<const DeviceGalaxy>) const;
+    std::vector<Member> members(std::span<const DeviceGalaxy>, std::size_t first, std::size_t end, const DeviceStars&,
+                                const Done&) const;
+    std::vector<MadeCubes> make(const DeviceView&, std::span<const DeviceGalaxy>, std::size_t first, std::size_t end,
+                                DeviceStars, const Done&) const;
+    std::vector<MadeCubes> makeStreamed(const DeviceView&, std::span<const DeviceGalaxy>, std::size_t galaxy,
+                                        std::size_t most, const Done&);
+    std::size_t starsAtOnce(const DeviceView&, const DeviceGalaxy&) const;
+    std::unique_ptr<Cubes> send(std::vector<MadeCubes>);
+    void receive(const DeviceView&, std::span<const DeviceGalaxy>, const std::unique_ptr<Cubes>&, const Done&) const;
 
-    Stream stream_;
-    DeviceStars stars_;
-    DeviceBuffer<std::size_t> blocks_;  // of rows, see stages/blocks
+    Staging staging_{std::size_t(4) << 20};
+    std::array<PinnedBuffer<float>, 2> cubeMemory_;
+    std::size_t nextMemory_ = 0;
+    Stream stream_, in_, out_;  // done before the memory goes
 };
 
-// What the field keeps of the padded grid's spaxels.
-std::vector<std::uint8_t> spaxelUse(const CubePlan& plan, std::size_t n, std::size_t pad) {
-    const std::size_t side = n + 2 * pad;
-    const bool padded = !plan.optics.psf() || plan.optics.psf()->padded;
-    std::vector<std::uint8_t> use(side * side, padded ? shines : unused);
-    for (std::size_t y = 0; y < n; ++y)
-        for (std::size_t x = 0; x < n; ++x)
-            use[(y + pad) * side + x + pad] = plan.mask[y * n + x] ? insideMask : shines;
-    return use;
-}
-
-KernelPipeline::Sky KernelPipeline::project(const DeviceTask& t) const {
-    const std::size_t n = stars_.mass.size(), pad = t.plan.optics.pad();
-    const std::vector<std::uint8_t> use = spaxelUse(t.plan, t.field.n, pad);
-    const auto dUse = upload(stream_, use);
-    Sky sky{DeviceBuffer<std::uint32_t>(n, stream_), DeviceBuffer<float>(n, stream_), {}};
-    DeviceBuffer<ProjectTotal> total(projectBlocks(n), stream_);
-    ProjectArgs a;
-    a.position = stars_.position.view();
-    a.velocity = stars_.velocity.view();
-    a.centre = t.frame.centre;
-    a.meanVelocity = t.frame.velocity;
-    a.rotation = t.frame.rotation;
-    a.boxSize = t.boxSize;
-    a.grid = t.field.padded(pad);
-    a.doppler = t.doppler;
-    a.use = dUse.view();
-    a.spaxel = sky.spaxel.view();
-    a.shift = sky.shift.view();
-    a.total = total.view();
-    gpu::project(stream_, a);
-    std::vector<ProjectTotal> parts(total.size());
-    total.download(parts.data());
-    stream_.synchronize();
-    ProjectTotal& sum = sky.total;
-    sum = {INFINITY, -INFINITY, 0, 0, 0};
-    for (const ProjectTotal& p : parts) {
-        sum.shiftMin = std::min(sum.shiftMin, p.shiftMin);
-        sum.shiftMax = std::max(sum.shiftMax, p.shiftMax);
-        sum.onGrid += p.onGrid;
-        sum.kept += p.kept;
-        sum.inMask += p.inMask;
+// Galaxies of few stars follow one another in a group as long as their stars, cubes and spectra fill at most a sixteenth of the
+// device: two groups' cubes are there at once, and three groups' stars.
+std::vector<std::size_t> KernelPipeline::endsOfGroups(const DeviceView& v, std::span<const DeviceGalaxy> all) const {
+    constexpr std::size_t most = std::size_t(1) << 30, bytesOfStar = 200;
+    const std::size_t room = std::min(most, memoryLeft(v.resources.deviceMemory) / 16);
+    const Optics& o = v.plan.optics;
+    const std::size_t side = o.side(), wide = o.grid().size + 2 * o.wings();
+    std::vector<std::size_t> ends;
+    std::size_t filled = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const std::size_t stars = all[i].stars.size();
+        const std::size_t bytes = stars * bytesOfStar +
+                                  o.n() * o.n() * o.grid().size * sizeof(float) * (v.noise ? 2 : 1) +
+                                  std::min(stars, side * side) * wide * sizeof(float) * 2 + side * side * 16;
+        const bool follows = i > 0 && all[i].few && all[i - 1].few && all[i].team.alone() && filled + bytes <= room;
+        if (i > 0 && !follows) {
+            ends.push_back(i);
+            filled = 0;
+        }
+        filled += bytes;
     }
-    return sky;
+    ends.push_back(all.size());
+    return ends;
 }
 
-OrderedStars KernelPipeline::order(const DeviceTask& t, DeviceTeam& team, const Sky& sky,
-                                   const KnotTable& table) const {
-    const std::size_t side = t.field.n + 2 * t.plan.optics.pad();
-    const auto ages = upload(stream_, table.logAgeGyr), z = upload(stream_, table.zAxis);
-    OrderPlan p;
-    p.spaxels = side * side;
-    p.kept = sky.total.kept;
-    p.shiftMin = table.shiftMin;
-    p.shiftMax = table.shiftMax;
-    p.shiftStep = float(table.shiftStep);
-    p.logAgeGyr = ages.view();
-    p.zAxis = z.view();
-    p.rubix = table.rubix;
-    return team.shareStars(p, sortStars(stream_, p, stars_, sky.spaxel, sky.shift));
-}
-
-void KernelPipeline::maps(const DeviceTask& t, const DeviceTeam& team, const OrderedStars& stars,
-                          const KnotTable& table, GalaxyCube& g) const {
-    const std::size_t n = t.field.n;
-    const BandLightTable light = bandLightTable({}, table, g.wavelength, t.redshift);
-    const auto dLight = upload(stream_, light.light);
-    const std::vector<std::uint8_t> mine = team.mine(n, t.plan.optics.pad(), t.plan.mask);
-    const auto dMask = upload(stream_, mine);
-    DeviceBuffer<SpaxelSums> sums(n * n, stream_);
-    sumSpaxels(stream_, {stars.star.view(), stars.spaxelStar.view(), n, t.plan.optics.pad(), dMask.view(), light.axes,
-                         dLight.view(), limitsOf(table), t.doppler, sums.view()});
-    std::vector<SpaxelSums> host(n * n);
-    sums.download(host.data());
-    stream_.synchronize();
-    team.collectSums(n, t.plan.optics.pad(), host);
-    if (!team.owner()) return;
-    MapResult m = mapsOfSums(std::move(host), n, t.plan.mask);
-    g.maps = std::move(m.maps);
-    const SpaxelSums all = m.total();
-    g.report.nStarsInField = all.stars;
-    g.report.massInField = all.mass;
-    g.report.luminosityInBand = all.light;
-    g.report.nClampedAge = all.clampedAge;
-    g.report.nClampedMetallicity = all.clampedMetallicity;
-    g.report.massClamped = all.clampedMass;
-}
-
-void KernelPipeline::addNoise(const DeviceTask& t, DeviceBuffer<float>& flux, GalaxyCube& g) const {
-    const NoiseConfig& c = *t.noise;
-    const std::size_t pixels = g.wavelength.size;
-    const std::vector<double> gain = electronsPerPixel(c, g.wavelength);
-    const auto dGain = upload(stream_, gain);
-    NoiseArgs a;
-    if (c.signalToNoise) {
-        DeviceBuffer<double> mean(t.field.n * t.field.n, stream_);
-        spaxelMeans(stream_, {flux.view(), pixels, mean.view()});
-        std::vector<double> means(mean.size());
-        mean.download(means.data());
-        stream_.synchronize();
-        a.target = true;
-        a.reference = referenceFlux(means).value;
-        a.signalToNoise = *c.signalToNoise;
+// Those whose frame was found.
+std::vector<Member> KernelPipeline::members(std::span<const DeviceGalaxy> all, std::size_t first, std::size_t end,
+                                            const DeviceStars& stars, const Done& done) const {
+    std::vector<Member> out;
+    std::uint32_t row = 0;
+    for (std::size_t i = first; i < end; ++i) {
+        const DeviceGalaxy& g = all[i];
+        const GalaxyRows rows{row, std::uint32_t(g.stars.size())};
+        row += rows.count;
+        DeviceGalaxy::FrameParts parts;
+        if (!g.few) parts = [&](const auto&... a) { return blockSums(stream_, stars, g.blocks, a...); };
+        try {
+            out.push_back({i, rows, g.frame(parts)});
+        } catch (const Unobservable&) {
+            done(i, {false, std::current_exception()});
+        }
     }
-    DeviceBuffer<float> variance(flux.size(), stream_);
-    a.flux = flux.view();
-    a.variance = variance.view();
-    a.pixels = pixels;
-    a.seed = t.noiseKey.seed;
-    a.galaxy = g.report.subhalo;
-    a.view = t.noiseKey.view;
-    a.gain = dGain.view();
-    a.skyFlux = c.sky * sq(t.field.spaxelArcsec);
-    a.readNoise = c.readNoise;
-    a.exposures = c.exposures;
-    gpu::addNoise(stream_, a);
-    g.variance = t.newCube();
-    variance.download(g.variance.data.data());
-    stream_.synchronize();
+    return out;
 }
 
-void KernelPipeline::load(const Stars& stars, const std::vector<std::size_t>& blocks) {
-    const StageTimer timer("upload");
-    stars_ = {};
-    stars_.position = upload(stream_, stars.position);
-    stars_.velocity = upload(stream_, stars.velocity);
-    stars_.mass = upload(stream_, stars.mass);
-    stars_.age = upload(stream_, stars.age);
-    stars_.metallicity = upload(stream_, stars.metallicity);
-    blocks_ = upload(stream_, blocks);
-    stream_.synchronize();
+std::unique_ptr<KernelPipeline::Cubes> KernelPipeline::send(std::vector<MadeCubes> made) {
+    if (made.empty()) return {};
+    auto cubes = std::make_unique<Cubes>();
+    std::vector<DeviceBuffer<float>> buffers;
+    for (MadeCubes& m : made) {
+        cubes->buffers.push_back({buffers.size(), buffers.size() + 1});
+        buffers.push_back(std::move(m.flux));
+        buffers.push_back(std::move(m.variance));
+    }
+    cubes->made = std::move(made);
+    cubes->leaving.emplace(stream_, out_, cubeMemory_[nextMemory_++ % 2], std::move(buffers));
+    return cubes;
 }
 
-std::vector<FrameSums> KernelPipeline::frameSums(const Vec3d& centre, double boxSize, double radius,
-                                                 const Vec3d& velocity) {
-    DeviceBuffer<FrameSums> partial(blocks_.size() - 1, stream_);
-    sumMoments(stream_, {stars_.position.view(), stars_.velocity.view(), stars_.mass.view(), centre, velocity, boxSize,
-                         radius, blocks_.view(), partial.view()});
-    std::vector<FrameSums> parts(partial.size());
-    partial.download(parts.data());
-    stream_.synchronize();
-    return parts;
+void KernelPipeline::receive(const DeviceView& v, std::span<const DeviceGalaxy> all, const std::unique_ptr<Cubes>& here,
+                             const Done& done) const {
+    if (!here) return;
+    const std::size_t voxels = v.field.n * v.field.n * v.plan.optics.grid().size;
+    for (std::size_t m = 0; m < here->made.size(); ++m)
+        for (std::size_t k = 0; k < here->made[m].galaxies.size(); ++k) {
+            const std::size_t galaxy = here->made[m].galaxies[k];
+            GalaxyCube& g = all[galaxy].cube;
+            {
+                const StageTimer timer("download");
+                g.flux = v.newCube();
+                here->leaving->get(here->buffers[m][0], k * voxels, g.flux.data.view());
+                if (v.noise) {
+                    g.variance = v.newCube();
+                    here->leaving->get(here->buffers[m][1], k * voxels, g.variance.data.view());
+                }
+            }
+            done(galaxy, {});
+        }
 }
 
-bool KernelPipeline::observe(const DeviceTask& t, GalaxyCube& g) {
-    const auto timed = [](const char* name, auto stage) {
-        const StageTimer timer(name);
-        return stage();
+// Of one group, on the kernels' stream.
+std::vector<MadeCubes> KernelPipeline::make(const DeviceView& v, std::span<const DeviceGalaxy> all, std::size_t first,
+                                            std::size_t end, DeviceStars stars, const Done& done) const {
+    // Several galaxies are each one rank's own.
+    DeviceTeam team(stream_, all[first].team, v.resources);
+    std::vector<Member> group = members(all, first, end, stars, done);
+    std::vector<ProjectedGalaxy> seen;
+    for (const Member& m : group) seen.push_back({m.rows, m.frame, all[m.galaxy].boxSize});
+    Sky sky = projectStars(stream_, v, stars, seen);
+    std::vector<std::pair<TableKey, std::vector<Member>>> alike;  // of one table of knots
+    for (std::size_t i = 0; i < group.size(); ++i) {
+        Member& m = group[i];
+        m.total = sky.totals[i];
+        team.combine(m.total);
+        if (m.total.inMask == 0) {
+            done(m.galaxy, {true, {}});
+            continue;
+        }
+        const TableKey key = keyOf(v, team, m.total);
+        auto known = std::find_if(alike.begin(), alike.end(), [&](const auto& a) { return a.first == key; });
+        if (known == alike.end()) known = alike.insert(alike.end(), {key, {}});
+        known->second.push_back(m);
+    }
+    const DeviceGroup work(stream_, v, all);
+    std::vector<MadeCubes> made;
+    for (std::size_t k = 0; k < alike.size(); ++k) {
+        const auto& [key, some] = alike[k];
+        Knots& knots = v.knots(key, all[first].team);
+        WholeStars ordered(work.order(stars, sky, some, team, knots.table));
+        if (k + 1 == alike.size()) {  // their memory is wanted below
+            stars = {};
+            sky = {};
+        }
+        MadeCubes cubes = work.observe(ordered, some, team, knots);
+        if (team.owner())
+            made.push_back(std::move(cubes));
+        else
+            done(some.front().galaxy, {});
+    }
+    return made;
+}
+
+// Of a galaxy whose stars are too many for the device.
+std::vector<MadeCubes> KernelPipeline::makeStreamed(const DeviceView& v, std::span<const DeviceGalaxy> all,
+                                                    std::size_t galaxy, std::size_t most, const Done& done) {
+    const DeviceGalaxy& g = all[galaxy];
+    StreamedStars stars(stream_, in_, staging_, v, g, most);
+    DeviceGalaxy::FrameParts parts;
+    if (!g.few) parts = [&](const auto&... a) { return stars.frameSums(a...); };
+    Member m{galaxy, {}, {}};
+    try {
+        m.frame = g.frame(parts);
+    } catch (const Unobservable&) {
+        done(galaxy, {false, std::current_exception()});
+        return {};
+    }
+    m.total = stars.project(m.frame);
+    if (m.total.inMask == 0) {
+        done(galaxy, {true, {}});
+        return {};
+    }
+    DeviceTeam team(stream_, g.team, v.resources);
+    Knots& knots = v.knots(keyOf(v, team, m.total), g.team);
+    stars.order(knots.table);
+    std::vector<MadeCubes> made;
+    made.push_back(DeviceGroup(stream_, v, all).observe(stars, {&m, 1}, team, knots));
+    return made;
+}
+
+// Stars of one galaxy that the device may hold while they are ordered; 0: all of them.
+std::size_t KernelPipeline::starsAtOnce(const DeviceView& v, const DeviceGalaxy& g) const {
+    constexpr std::size_t bytesOfStar = 160, least = 256;
+    const std::size_t most = std::max(least, memoryLeft(v.resources.deviceMemory) / 4 / bytesOfStar);
+    return g.team.alone() && g.stars.size() > most ? most : 0;
+}
+
+void KernelPipeline::observe(const DeviceView& v, std::span<const DeviceGalaxy> all, const Done& done) {
+    const std::vector<std::size_t> ends = endsOfGroups(v, all);
+    const auto begin = [&](std::size_t group) { return group > 0 ? ends[group - 1] : 0; };
+    const auto arrive = [&](std::size_t group) {
+        const StageTimer timer("upload");
+        std::vector<StarRows> rows;
+        for (std::size_t i = begin(group); i < ends[group]; ++i)
+            rows.push_back({&all[i].stars, 0, all[i].stars.size()});
+        return std::make_unique<Arriving>(stream_, in_, staging_, rows);
     };
-    DeviceTeam team(stream_, t.team, t.resources);
-    Sky sky = timed("project", [&] { return project(t); });
-    team.combine(sky.total);
-    if (sky.total.inMask == 0) return false;
-    const bool dense = t.team.alone() && !t.resources.deterministic;
-    const KnotTable& table = t.knots(sky.total.shiftMin, sky.total.shiftMax, dense ? sky.total.onGrid : 0);
-    const OrderedStars ordered = timed("bin", [&] { return order(t, team, sky, table); });
-    stars_ = {};
-    sky = {};
-    timed("maps", [&] { maps(t, team, ordered, table, g); });
-    DeviceBuffer<float> flux = timed("spectra", [&] { return makeDeviceCube(stream_, t, team, ordered, table, g); });
-    if (!team.owner()) return true;
-    if (t.noise) timed("noise", [&] { addNoise(t, flux, g); });
-    const StageTimer timer("download");
-    g.flux = t.newCube();
-    flux.download(g.flux.data.data());
-    stream_.synchronize();
-    return true;
+    std::unique_ptr<Arriving> arriving;
+    std::unique_ptr<Cubes> leaving;
+    for (std::size_t group = 0; group < ends.size(); ++group) {
+        const std::size_t first = begin(group), end = ends[group];
+        const std::size_t most = arriving || end > first + 1 ? 0 : starsAtOnce(v, all[first]);
+        std::vector<MadeCubes> made;
+        if (most > 0) {
+            made = makeStreamed(v, all, first, most, done);
+        } else {
+            if (!arriving) arriving = arrive(group);
+            DeviceStars stars = std::exchange(arriving, nullptr)->take(stream_);
+            // Large galaxies come when the one before has gone.
+            if (end < all.size() && all[end].few && starsAtOnce(v, all[end]) == 0) arriving = arrive(group + 1);
+            made = make(v, all, first, end, std::move(stars), done);
+        }
+        std::unique_ptr<Cubes> cubes = send(std::move(made));
+        receive(v, all, leaving, done);
+        leaving = std::move(cubes);
+    }
+    receive(v, all, leaving, done);
 }
 
 }  // namespace

@@ -2,11 +2,15 @@
 // implementation for each backend it was made with, from the same source (device_observer.cpp).
 #pragma once
 
+#include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "knot_cache.hpp"
 #include "make_cube.hpp"
 #include "team.hpp"
 #include "tessera/comm/comm.hpp"
@@ -15,25 +19,47 @@
 #include "tessera/model/particles.hpp"
 #include "tessera/pipeline.hpp"
 #include "tessera/stages.hpp"
+#include "view_plan.hpp"
 
 namespace tessera {
 
-// One galaxy in one view.
-struct DeviceTask {
-    const GalaxyFrame& frame;
-    double boxSize = 0;
+// What the galaxies that are seen in one view share.
+struct DeviceView {
     const CubePlan& plan;
     SpaxelGrid field;  // without its padding
     Doppler doppler = Doppler::relativistic;
     double redshift = 0;
     const SspLibrary& library;
-    std::function<const KnotTable&(float shiftMin, float shiftMax, std::uint64_t stars)> knots;
+    // Valid until the next call; a call of all ranks of the team.
+    std::function<Knots&(const TableKey&, Team&)> knots;
     std::function<Cube()> newCube;
     const NoiseConfig* noise;  // none: nullptr
-    NoiseKey noiseKey;
-    Team& team;  // who has the galaxy's stars, each a part of them
     const ResourcesConfig& resources;
     double starsPerNode = 0;  // from which on a spaxel is dense; 0: where that is faster
+};
+
+struct DeviceGalaxy {
+    const Stars& stars;               // of this rank
+    std::vector<std::size_t> blocks;  // of their rows: rowBlocks()
+    bool few = false;                 // the frame is found without the device, and others come along
+    double boxSize = 0;
+    // Also fills the report. Throws Unobservable. parts: sums over each of the blocks, or none where stars are few.
+    using FrameParts = std::function<std::vector<FrameSums>(const Vec3d& centre, double boxSize, double radius,
+                                                            const Vec3d& velocity)>;
+    std::function<GalaxyFrame(const FrameParts& parts)> frame;
+    NoiseKey noiseKey;
+    Team& team;  // who has the galaxy's stars, each a part of them
+    // Flux, variance, maps, and of the report what is summed over the stars: the owner's.
+    GalaxyCube& cube;
+};
+
+// Galaxies of up to so many stars are worked on together, and the sums of their frames are the CPU's: a launch and the wait for it
+// take longer.
+constexpr std::uint64_t fewStars = 16384;
+
+struct DeviceOutcome {
+    bool empty = false;        // no star lies in the field of view
+    std::exception_ptr fault;  // of the frame
 };
 
 class DeviceObserver {
@@ -41,19 +67,17 @@ public:
     virtual ~DeviceObserver() = default;
     // "GPU 0000:3b:00.0"
     virtual std::string device() const = 0;
-    // This rank's stars of the galaxy that the calls below are about, which must live as long; blocks of rows: rowBlocks()
-    virtual void load(const Stars&, const std::vector<std::size_t>& blocks) = 0;
-    // Over those within the radius of the centre (0: all) in each of the blocks.
-    virtual std::vector<FrameSums> frameSums(const Vec3d& centre, double boxSize, double radius,
-                                             const Vec3d& velocity) = 0;
-    // Flux, variance, maps, and of the report what is summed over the stars: the owner's. A call of all ranks of the team.
-    // false: no star lies in the field of view.
-    virtual bool observe(const DeviceTask&, GalaxyCube&) = 0;
+    // done(i, outcome) of each galaxy once its cube is there, in about the order that they come in; those for which it was not called
+    // when this throws are not observed. A call of all ranks of the team, which then gives this galaxy alone.
+    using Done = std::function<void(std::size_t galaxy, const DeviceOutcome&)>;
+    virtual void observe(const DeviceView&, std::span<const DeviceGalaxy>, const Done&) = 0;
 };
 
 // nullptr for cpu, and for auto where there is no device. nodeRank: of this process among those on its machine; they
 // take the devices in turns. Error: the backend is not compiled, or finds no device.
 std::unique_ptr<DeviceObserver> makeDeviceObserver(Backend, int nodeRank);
+// Whether that one is a device.
+bool deviceIsUsed(Backend);
 // "simt, cuda with NCCL": those that this build has.
 std::string deviceBackends();
 // Throws that error now, on all ranks, with the names of those that found none. A call of all.

@@ -44,8 +44,9 @@ Psf turned(Psf psf) {
 
 }  // namespace
 
-DeviceBlur::DeviceBlur(const Stream& s, Psf psf, std::size_t n, std::size_t pad, std::size_t mostPixels)
-    : s_(s), psf_(std::move(psf)), n_(n), pad_(pad), mostPixels_(mostPixels) {
+DeviceBlur::DeviceBlur(const Stream& s, Psf psf, std::size_t n, std::size_t pad, std::size_t mostPixels,
+                       std::size_t fields)
+    : s_(s), psf_(std::move(psf)), n_(n), pad_(pad), mostPixels_(mostPixels), fields_(fields) {
     std::vector<std::vector<float>> host;
     for (const PsfKernel& k : psf_.kernels) {
         std::vector<float> taps = k.full;
@@ -75,11 +76,19 @@ void DeviceBlur::operator()(Spectra<const float> in, Spectra<float> out, const D
             a.count = std::min(longest, range.end - j);
             a.taps = taps_[range.kernel].view();
             a.components = kernel.separable.size();
+            a.fields = fields_;
             if (fourier) {
                 auto& fft = fft_[range.kernel];
                 const std::size_t lanes = std::min(longest, mostPixels_);
                 if (!fft) fft = std::make_unique<FftBlur>(s_, a.taps, a.radius, n_ + 2 * pad_, lanes);
-                (*fft)(s_, a);
+                // What a transform gives may depend on how many are made at once: a field each time, as if it were alone.
+                const std::size_t padded = sq(n_ + 2 * pad_);
+                a.fields = 1;
+                for (std::size_t f = 0; f < fields_; ++f) {
+                    a.slot = slot.view().part(f * padded, padded);
+                    a.place = place.view().part(f * n_ * n_, n_ * n_);
+                    (*fft)(s_, a);
+                }
                 continue;
             }
             DeviceBuffer<float> rows(psfRowFloats(a), s_);

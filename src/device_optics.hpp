@@ -15,11 +15,11 @@
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
 
-// A PSF over fields of n x n spaxels that are padded by `pad` on each side. Waits for the device once.
+// A PSF over so many fields of n x n spaxels that are padded by `pad` on each side. Waits for the device once.
 class DeviceBlur {
 public:
     // mostPixels: that are ever given at once.
-    DeviceBlur(const Stream&, Psf, std::size_t n, std::size_t pad, std::size_t mostPixels);
+    DeviceBlur(const Stream&, Psf, std::size_t n, std::size_t pad, std::size_t mostPixels, std::size_t fields = 1);
     // slot, place: see PsfArgs; firstPixel: of the grid, by which the kernel is chosen.
     void operator()(Spectra<const float> in, Spectra<float> out, const DeviceBuffer<std::uint32_t>& slot,
                     const DeviceBuffer<std::uint32_t>& place, std::ptrdiff_t firstPixel, std::size_t count);
@@ -27,7 +27,7 @@ public:
 private:
     const Stream& s_;
     Psf psf_;
-    std::size_t n_, pad_, mostPixels_;
+    std::size_t n_, pad_, mostPixels_, fields_;
     std::vector<DeviceBuffer<float>> taps_;      // of each kernel
     std::vector<std::unique_ptr<FftBlur>> fft_;  // of the wide kernels, when first needed
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device_observer.hpp"
+#include "device_parts.hpp"
 #include "device_team.hpp"
 #include "kernels/ordered_stars.hpp"
 
@@ -24,10 +25,11 @@ bool deviceIsThere();
 // least block.
 std::size_t blockRoom(std::size_t budget, std::size_t least);
 
-// Spectra of the lit spaxels, behind LSF and PSF, in blocks of wavelengths that fit the device's memory; and the map of
-// their flux: on the owner of the galaxy. Waits for the device.
-DeviceBuffer<float> makeDeviceCube(const Stream&, const DeviceTask&, DeviceTeam&, const OrderedStars&, const KnotTable&,
-                                   GalaxyCube&);
+// Cubes of galaxies whose spaxels follow one another: spectra of the lit spaxels, behind LSF and PSF, in blocks of wavelengths that
+// fit the device's memory; and the map of their flux, into the galaxies: on their owner. What is in a cube does not depend on the
+// blocks, nor on the other galaxies. Waits for the device.
+DeviceBuffer<float> makeDeviceCubes(const Stream&, const DeviceView&, DeviceTeam&, OrderedParts&, const KnotTable&,
+                                    std::span<GalaxyCube* const>);
 
 }  // namespace TESSERA_GPU_BACKEND
 }  // namespace tessera::gpu

@@ -1,14 +1,12 @@
 // Compiled once for each backend, which TESSERA_GPU_CUDA chooses.
 #include "device_team.hpp"
 
-#include <bit>
 #include <limits>
 #include <string>
 
 #include "kernels/merge.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/core/timing.hpp"
-#include "tessera/gpu/sort.hpp"
 
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
@@ -56,24 +54,10 @@ OrderedStars DeviceTeam::shareStars(OrderPlan p, SortedStars&& mine) {
     }
     (*exchange_)(stream_, out, in);
 
-    SortedStars merged;
-    merged.binBits = mine.binBits;
+    const int binBits = mine.binBits;
     mine = {};
-    std::vector<std::uint32_t> first(ranks * moves.mySpaxels);
-    std::uint32_t place = 0;
-    for (std::size_t i = 0; i < first.size(); ++i) {
-        first[i] = place;
-        place += moves.each[i];
-    }
-    DeviceBuffer<std::uint32_t> order(all, stream_), dFirst(first.size(), stream_);
-    dFirst.upload(first.data());
-    merged.key = DeviceBuffer<std::uint64_t>(all, stream_);
-    merged.star = DeviceBuffer<StarRecord>(all, stream_);
-    mergeKeys(stream_, {arrived.view(), dFirst.view(), std::uint32_t(moves.mySpaxels), std::uint32_t(moves.firstSpaxel),
-                        p.shiftMin, p.shiftStep, merged.binBits, merged.key.view(), order.view()});
-    // Stable: stars of one spaxel and bin stay in the order of their parts, which is the order of the file.
-    if (all > 0) sortPairs(stream_, merged.key, order, merged.binBits + int(std::bit_width(p.spaxels)));
-    gatherStars(stream_, {arrived.view(), order.view(), merged.star.view()});
+    SortedStars merged = mergeStars(stream_, p, std::move(arrived), {moves.each.data(), moves.each.size()},
+                                    std::uint32_t(moves.mySpaxels), std::uint32_t(moves.firstSpaxel), binBits);
     std::uint64_t before = 0;
     for (std::size_t s = 0; s < moves.firstSpaxel; ++s) before += moves.total[s];
     p.kept = all;

@@ -22,6 +22,7 @@ public:
     DeviceTeam(const Stream&, Team&, const ResourcesConfig&);
 
     bool owner() const { return team_.owner(); }
+    bool alone() const { return team_.alone(); }
     // Range of shifts and stars in the mask: of all parts. The other numbers stay this part's.
     void combine(ProjectTotal&) const;
     // Ordered stars, of all parts, of this rank's spaxels; the others' are empty.

@@ -19,21 +19,36 @@ Observers::Kept& Observers::of(std::size_t setup) {
     return kept_.front();
 }
 
-std::shared_ptr<const GalaxyCube> Observers::observe(const Stars& stars, const GalaxyInput& input, const Observation& o,
-                                                     const Comm& comm) {
-    Kept& kept = of(o.setup);
-    const std::shared_ptr<Observer> observer = kept.observer;
-    auto cube = std::make_unique<GalaxyCube>(observer->observe(stars, input, o.view, o.noise, comm));
-    if (!plan_.rowsSha256.empty() && comm.rank() == 0) {
+std::shared_ptr<const GalaxyCube> Observers::finish(Kept& kept, const Observation& o, GalaxyCube&& made, bool owner) {
+    auto cube = std::make_unique<GalaxyCube>(std::move(made));
+    if (!plan_.rowsSha256.empty() && owner) {
         kept.config.views = {plan_.setupOf(o).config.views.at(o.view)};
         if (kept.config.noise) kept.config.noise->seed = o.noise.seed;
         cube->config = dumpConfig(kept.config);
         cube->report.row = std::int64_t(o.place);
     }
-    return {cube.release(), [observer](GalaxyCube* c) {
+    return {cube.release(), [observer = kept.observer](GalaxyCube* c) {
                 observer->recycle(std::move(*c));
                 delete c;
             }};
+}
+
+std::shared_ptr<const GalaxyCube> Observers::observe(const Stars& stars, const GalaxyInput& input, const Observation& o,
+                                                     const Comm& comm) {
+    Kept& kept = of(o.setup);
+    return finish(kept, o, kept.observer->observe(stars, input, o.view, o.noise, comm), comm.rank() == 0);
+}
+
+void Observers::observe(std::span<const GalaxyToObserve> galaxies, std::span<const Observation* const> observations,
+                        const Use& use) {
+    if (galaxies.empty()) return;
+    Kept& kept = of(observations[0]->setup);
+    kept.observer->observe(galaxies, observations[0]->view, [&](std::size_t i, Observed&& o) {
+        if (o.fault)
+            use(i, {}, o.fault);
+        else
+            use(i, finish(kept, *observations[i], std::move(o.cube), true), {});
+    });
 }
 
 }  // namespace tessera

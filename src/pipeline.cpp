@@ -5,20 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <list>
-#include <mutex>
 #include <optional>
 #include <utility>
 
-#include "device_observer.hpp"
-#include "knot_cache.hpp"
-#include "make_cube.hpp"
-#include "stages/blocks.hpp"
-#include "team.hpp"
+#include "observer_state.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/instrument_files.hpp"
-#include "tessera/stages.hpp"
-#include "view_plan.hpp"
 
 namespace tessera {
 
@@ -71,32 +63,6 @@ std::vector<std::uint8_t> coveredPixels(const WavelengthGrid& grid, const SspLib
                         grid.edge(0) / (1 + redshift), grid.edge(double(grid.size)) / (1 + redshift)));
     return covered;
 }
-
-struct Observer::State {
-    // What the views of one redshift share, whatever the galaxy.
-    struct View : ViewPlan {
-        std::vector<std::pair<TableKey, Knots>> tables;  // newest last
-    };
-
-    Host exec;
-    const Config& config;
-    const SspLibrary& library;
-    const Cosmology& cosmology;
-    const InstrumentTables& instrumentTables;
-    std::list<View> views;  // the last used first
-    CubeWorkspace workspace;
-    BinnedStars binned;  // memory
-    std::mutex spareMutex;
-    std::vector<Buffer<float>> spare;  // memory of cubes
-    std::unique_ptr<DeviceObserver> device;
-    KnotCache* known = nullptr;
-
-    bool rubix() const { return config.compat == Compat::rubix; }
-    View& viewAt(double redshift);
-    Knots& knotsOf(View&, const TableKey&);
-    void boundTables();
-    Cube cubeOf(const View&);
-};
 
 Observer::State::View& Observer::State::viewAt(double redshift) {
     constexpr std::size_t most = 16;  // each keeps masks, kernels and tables of knots
@@ -184,97 +150,83 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     return observe(stars, input, view, {c.noise ? c.noise->seed : 0, narrow<std::uint32_t>(view)}, comm);
 }
 
+GalaxyCube Observer::State::begin(const Stars& stars, const Stars& own, const GalaxyInput& input, const View& v,
+                                  std::uint32_t number, const Team& team) const {
+    GalaxyCube g;
+    g.report = v.report;
+    g.report.subhalo = input.subhalo.id;
+    g.report.view = narrow<int>(number);
+    g.report.nStars = team.total(own.size());
+    g.report.nWind = team.total(own.windRows.size());
+    g.wavelength = v.plan.optics.grid();
+    g.grid = v.grid;
+    g.unit = v.plan.fluxUnit + " Angstrom-1";
+    if (team.any(lacksSmoothing(stars, config.projection)))
+        throw Unobservable(
+            fmt::format("subhalo {}: the stars have no smoothing lengths, which projection.footprint \"sph\" takes; "
+                        "allowed: a number of kpc "
+                        "for projection.smoothing",
+                        input.subhalo.id));
+    return g;
+}
+
+GalaxyFrame Observer::State::findFrame(const Stars& own, const GalaxyInput& input, const ViewConfig& view,
+                                       const Team& team, const SumFrame& sums, GalaxyReport& report) const {
+    const GalaxyFrame f = timed("frame", [&] {
+        try {
+            return frame(exec, own, input.subhalo, input.centre, input.boxSize, view, team.gather(), sums);
+        } catch (const Error& e) {
+            throw Unobservable(e.what(), e.where());
+        }
+    });
+    report.rotation = f.rotation;
+    report.centre = f.centre;
+    report.systemicVelocity = f.velocity;
+    return f;
+}
+
+EmptyField Observer::State::emptyField(const GalaxyInput& input, const GalaxyReport& report,
+                                       const ViewConfig& view) const {
+    return EmptyField(
+        fmt::format("subhalo {}: none of its {} stars{} lies in the field of view ({} arcsec = {:.3g} kpc at "
+                    "redshift {})",
+                    input.subhalo.id, report.nStars, input.field ? " nor of others'" : "", config.telescope.fov,
+                    config.telescope.fov * report.kpcPerArcsec, view.redshift));
+}
+
 GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t viewIndex, const NoiseKey& noise,
                              const Comm& comm) {
     const auto begin = std::chrono::steady_clock::now();
     Team team(comm);
+    // Where one of the ranks has no device, all do without.
+    if (!team.any(!state_->fitsDevice(input))) {
+        GalaxyCube g;
+        const GalaxyToObserve one{&stars, &input, noise};
+        state_->observeOnDevice({&one, 1}, viewIndex, comm, [&](std::size_t, Observed&& o) {
+            if (o.fault) std::rethrow_exception(o.fault);
+            g = std::move(o.cube);
+        });
+        return g;
+    }
     const Config& c = state_->config;
     const Host exec = state_->exec;
     const ViewConfig& view = c.views.at(viewIndex);
     State::View& v = state_->viewAt(view.redshift);
     const Optics& optics = v.plan.optics;
     const std::size_t n = v.grid.n;
-
-    GalaxyCube g;
-    g.report = v.report;
-    g.report.subhalo = input.subhalo.id;
-    g.report.view = narrow<int>(noise.view);
     const Stars copied = input.field ? sliceRows(stars, 0, input.field->ownRows) : Stars();
     const Stars& own = input.field ? copied : stars;
-    g.report.nStars = team.total(own.size());
-    g.report.nWind = team.total(own.windRows.size());
-    g.wavelength = optics.grid();
-    g.grid = v.grid;
-    g.unit = v.plan.fluxUnit + " Angstrom-1";
-
-    if (team.any(lacksSmoothing(stars, c.projection)))
-        throw Unobservable(
-            fmt::format("subhalo {}: the stars have no smoothing lengths, which projection.footprint \"sph\" takes; "
-                        "allowed: a number of kpc "
-                        "for projection.smoothing",
-                        input.subhalo.id));
-    // Footprints and fields with neighbours are the CPU's own; where one of the ranks has no device, all do without.
-    const bool onDevice = state_->device && c.projection.footprint == FootprintKind::nearest && !input.field;
-    DeviceObserver* const device = team.any(!onDevice) ? nullptr : state_->device.get();
-    SumFrame deviceSums;
-    if (device) {
-        device->load(stars, rowBlocks(stars));
-        deviceSums = [&](const auto&... a) { return sumInOrder(device->frameSums(a...), team.gather()); };
-    }
-    const GalaxyFrame f = timed("frame", [&] {
-        try {
-            return frame(exec, own, input.subhalo, input.centre, input.boxSize, view, team.gather(), deviceSums);
-        } catch (const Error& e) {
-            throw Unobservable(e.what(), e.where());
-        }
-    });
-    g.report.rotation = f.rotation;
-    g.report.centre = f.centre;
-    g.report.systemicVelocity = f.velocity;
-
+    GalaxyCube g = state_->begin(stars, own, input, v, noise.view, team);
+    const GalaxyFrame f = state_->findFrame(own, input, view, team, {}, g.report);
     const SpaxelGrid padded = v.grid.padded(optics.pad());
-    const Doppler doppler = state_->rubix() ? Doppler::exponential : c.spectra.doppler;
-    const auto emptyField = [&] {
-        return EmptyField(
-            fmt::format("subhalo {}: none of its {} stars{} lies in the field of view ({} arcsec = {:.3g} kpc at "
-                        "redshift {})",
-                        input.subhalo.id, g.report.nStars, input.field ? " nor of others'" : "", c.telescope.fov,
-                        c.telescope.fov * g.report.kpcPerArcsec, view.redshift));
-    };
-    const auto finished = [&] {
-        g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        return std::move(g);
-    };
-    if (device) {
-        const auto tableOf = [&](float low, float high, std::uint64_t inside) -> const KnotTable& {
-            KnotTable& table = state_->knotsOf(v, tableKeyOf(low, high, inside)).table;
-            team.agree(table);
-            return table;
-        };
-        const DeviceTask task{f,
-                              input.boxSize,
-                              v.plan,
-                              v.grid,
-                              doppler,
-                              view.redshift,
-                              state_->library,
-                              tableOf,
-                              [&] { return state_->cubeOf(v); },
-                              c.noise ? &*c.noise : nullptr,
-                              noise,
-                              team,
-                              c.resources,
-                              c.spectra.coefficientsFrom};
-        if (!device->observe(task, g)) throw emptyField();
-        return finished();
-    }
+    const Doppler doppler = state_->doppler();
 
     Projected projected = timed("project", [&] {
         return project(exec, stars, f, input.boxSize, padded, doppler, input.field ? input.field->depth : 0,
                        c.projection);
     });
     if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
-    if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad()))) throw emptyField();
+    if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad()))) throw state_->emptyField(input, g.report, view);
 
     team.combineShifts(projected);
     const std::uint64_t inside = team.total(projected.inside);
@@ -333,7 +285,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         config.seed = noise.seed;
         addNoise(exec, config, g.wavelength, g.grid, input.subhalo.id, noise.view, g.flux, g.variance);
     }
-    return finished();
+    g.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return g;
 }
 
 GalaxyCube observe(Host exec, const Stars& stars, const GalaxyInput& input, const Config& c, std::size_t view,

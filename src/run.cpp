@@ -18,6 +18,7 @@
 #include "progress.hpp"
 #include "run_galaxy.hpp"
 #include "run_io.hpp"
+#include "run_observe.hpp"
 #include "run_output.hpp"
 #include "run_plan.hpp"
 #include "run_reports.hpp"
@@ -40,63 +41,6 @@ void setUpLog(const Comm& world, const RunOptions& options) {
                    : world.rank() == 0   ? spdlog::level::warn
                                          : spdlog::level::off);
     spdlog::set_default_logger(log);
-}
-
-// A row of the catalogue for a galaxy that is not observed.
-GalaxyReport skippedReport(const RunPlan& plan, const Galaxy& g, const Observation& o, const std::string& status) {
-    const Setup& setup = plan.setupOf(o);
-    GalaxyReport r;
-    if (!plan.rowsSha256.empty()) r.row = std::int64_t(o.place);
-    r.subhalo = g.input.subhalo.id;
-    r.view = int(o.noise.view);
-    r.redshift = setup.config.views[o.view].redshift;
-    r.luminosityDistanceMpc = luminosityDistanceMpc(setup.cosmology, r.redshift);
-    r.angularDistanceMpc = angularDistanceMpc(setup.cosmology, r.redshift);
-    r.kpcPerArcsec = kpcPerArcsec(setup.cosmology, r.redshift);
-    r.spaxelArcsec = setup.config.telescope.spaxel;
-    r.nStars = g.nStars > 0 ? g.nStars : g.input.subhalo.stars.count;
-    r.nWind = g.nWind;
-    r.centre = g.input.centre;
-    r.status = status;
-    return r;
-}
-
-// The cube on the owner of the galaxy, the first rank of the communicator; elsewhere an empty one. None where it cannot be
-// observed: the row says why.
-std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPlan& plan, const Galaxy& g,
-                                              const Observation& o, const Comm& comm, bool strict, RowOfRun& row) {
-    std::string status = g.skipped;
-    const auto fault = [&](const Error& e) {
-        if (strict || e.exitCode() == ExitCode::usage)
-            throw Error(fmt::format("subhalo {}, view {}: {}", g.input.subhalo.id, o.noise.view, e.what()), e.where());
-        status = failedStatus(g.input.subhalo, e.what());
-    };
-    try {
-        if (status.empty()) {
-            std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm);
-            row.report = cube->report;
-            if (comm.rank() == 0)
-                spdlog::info("subhalo {}, view {}: {} of {} stars in the field, {} ranks, {:.2f} s",
-                             cube->report.subhalo, cube->report.view, cube->report.nStarsInField, cube->report.nStars,
-                             comm.size(), cube->report.seconds);
-            return cube;
-        }
-    } catch (const EmptyField& e) {
-        if (plan.named)
-            fault(e);
-        else
-            status = "skipped: no stars in the field";
-    } catch (const Unobservable& e) {
-        fault(e);
-    } catch (const Error& e) {
-        if (comm.size() > 1) throw;  // the others wait for this rank
-        fault(e);
-    } catch (const std::bad_alloc&) {
-        if (strict || comm.size() > 1) throw;
-        status = failedStatus(g.input.subhalo, outOfMemory);
-    }
-    row.report = skippedReport(plan, g, o, status);
-    return {};
 }
 
 // What every rank has of the galaxies that are still to be done.
@@ -164,6 +108,28 @@ ExitCode run(const Config& config, const RunOptions& options) {
         RunIo io(plan, claims, nodeSize(), options.strict);
         std::size_t cubes = 0, galaxies = 0;
         bool stopped = false;
+        const auto write = [&](const Observation& o, std::shared_ptr<const GalaxyCube> cube) {
+            output.write(io, plan.setupOf(o), std::move(cube));
+            ++cubes;
+        };
+        // So many galaxies are done; the others are about as far.
+        const auto advance = [&](double done) {
+            const double part = done / double(galaxies + 1 + io.left());
+            if (part < 1) progress.update(std::size_t(double(total) * part));
+        };
+        const auto endOfGalaxy = [&](const std::vector<RowOfRun>& rows) {
+            for (const RowOfRun& row : rows)
+                if (row.report.status.ends_with(outOfMemory)) claims.keepToOwn();
+            output.endOfGalaxy(io, rows);
+        };
+        // Galaxies that have a device for themselves are observed together, as many as there are in a row.
+        const bool together = deviceIsUsed(plan.config.resources.backend) && plan.config.resources.memoryPerRank == 0;
+        GalaxyBatch batch(observers, plan, options.strict);
+        const auto observeBatch = [&] {
+            if (batch.empty()) return;
+            batch.observe(write, endOfGalaxy, [&] { return stop.asked(); });
+            advance(double(galaxies));
+        };
         while (const std::optional<Share> share = io.next()) {
             const Comm comm = world.range(share->firstRank, share->lastRank);
             // Ranks that share a galaxy must agree: a rank that stops still has to tell those of its other galaxies.
@@ -179,6 +145,13 @@ ExitCode run(const Config& config, const RunOptions& options) {
             rowsRead += galaxy.rows;
             completeGalaxy(galaxy, plan, comm, options.strict);
             const auto observations = plan.observationsOf(share->galaxy);
+            if (together && share->alone() && galaxy.nStars <= fewStars) {
+                batch.add(share->galaxy, std::move(galaxy));
+                ++galaxies;
+                if (batch.full()) observeBatch();
+                continue;
+            }
+            observeBatch();  // in their order
             std::vector<RowOfRun> rows;
             for (const Observation& o : observations) {
                 if (!rows.empty() && comm.size() == 1 && stop.asked()) break;
@@ -186,19 +159,14 @@ ExitCode run(const Config& config, const RunOptions& options) {
                 row.place = o.place;
                 row.mass = galaxy.mass;
                 auto cube = observeView(observers, plan, galaxy, o, comm, options.strict, row);
-                if (cube && comm.rank() == 0) {
-                    output.write(io, plan.setupOf(o), std::move(cube));
-                    ++cubes;
-                }
+                if (cube && comm.rank() == 0) write(o, std::move(cube));
                 if (row.report.status.ends_with(outOfMemory)) claims.keepToOwn();
-                // The others are about as far.
-                const double behind = double(galaxies) + double(rows.size()) / double(observations.size());
-                const double done = behind / double(galaxies + 1 + io.left());
-                if (done < 1) progress.update(std::size_t(double(total) * done));
+                advance(double(galaxies) + double(rows.size()) / double(observations.size()));
             }
             if (rows.size() == observations.size() && comm.rank() == 0) output.endOfGalaxy(io, rows);
             ++galaxies;
         }
+        if (!stopped) observeBatch();
         output.close(io);
         claims.close();
         if (cubes > 0) progress.update(total);  // else an error is all there is to say

@@ -3,6 +3,7 @@
 if(TESSERA_SIMT)
   add_subdirectory(gpu)
   tessera_test(gpu_pipeline)
+  tessera_test(gpu_batch LIBRARIES tessera_simt)
   tessera_test(gpu_team RANKS 2 4)
   tessera_test(nccl RANKS 1 2 3 LIBRARIES tessera_simt)
   tessera_python_test(gpu_ranks test_gpu_ranks.py)

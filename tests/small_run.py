@@ -4,6 +4,7 @@ import argparse
 import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -20,6 +21,32 @@ def arguments():
 def program():
     """The path of the program under test, which --tessera names."""
     return os.path.abspath(arguments().tessera)
+
+
+def needs_mpirun():
+    """Ends a test that is skipped where there is none."""
+    os.environ.update({"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+                       "OMPI_MCA_hwloc_base_binding_policy": "none"})
+    if not shutil.which("mpirun"):
+        print("SKIP: no mpirun")
+        sys.exit(77)
+
+
+def ranks(n):
+    """Starts that many of the program."""
+    return ("mpirun", "-np", str(n), "--oversubscribe")
+
+
+class Checks:
+    """Says what does not hold; failed: how often."""
+
+    def __init__(self):
+        self.failed = 0
+
+    def __call__(self, holds, what):
+        if not holds:
+            self.failed += 1
+            print(f"FAILED: {what}")
 
 
 class SmallRun:

@@ -23,35 +23,34 @@ struct Scene {
 };
 
 // Spectra on the device; spaxels of starsPerNode stars or more for every node are summed in coefficients.
-Cube onDevice(const Scene& s, const KnotTable& table, double starsPerNode) {
+Cube onDevice(const Scene& s, KnotTable& table, double starsPerNode) {
     const std::size_t n = s.grid.n;
     const CubePlan plan(Optics({}, {}, n, s.window), std::vector<std::uint8_t>(n * n, 1),
                         std::vector<std::uint8_t>(s.window.size, 1));
-    const GalaxyFrame frame{{}, {}, Mat3d{}};
     ResourcesConfig resources;
     resources.deterministic = false;
     const Comm self = Comm::self();
     Team team(self);
-    const DeviceTask task{frame,
-                          0,
-                          plan,
+    Knots knots{std::move(table), {}};
+    const DeviceView view{plan,
                           s.grid,
                           Doppler::relativistic,
                           redshift,
                           s.library,
-                          [&](float, float, std::uint64_t) -> const KnotTable& { return table; },
+                          [&](const TableKey&, Team&) -> Knots& { return knots; },
                           [&] { return Cube(n, n, s.window.size); },
                           nullptr,
-                          {},
-                          team,
                           resources,
                           starsPerNode};
-    const auto device = makeDeviceObserver(Backend::simt, 0);
-    device->load(s.stars, rowBlocks(s.stars));
     GalaxyCube g;
-    g.wavelength = s.window;
-    g.grid = s.grid;
-    REQUIRE(device->observe(task, g));
+    const auto frame = [](const DeviceGalaxy::FrameParts&) { return GalaxyFrame{}; };
+    const DeviceGalaxy galaxy{s.stars, rowBlocks(s.stars), true, 0, frame, {}, team, g};
+    bool made = false;
+    makeDeviceObserver(Backend::simt, 0)->observe(view, {&galaxy, 1}, [&](std::size_t, const DeviceOutcome& o) {
+        made = !o.empty && !o.fault;
+    });
+    table = std::move(knots.table);
+    REQUIRE(made);
     return std::move(g.flux);
 }
 
@@ -77,7 +76,7 @@ TEST_CASE("dense spaxels on simt are those of the oracle and of the cpu", "[gpu]
                 log ? WavelengthGrid{4900, 1e-4, 200, true} : WavelengthGrid{4900.15, 1.25, 200, false};
             const Scene s{.library = lineLibrary(step), .window = window};
             const double accuracy = 1e-4, starsPerNode = 2;
-            const Prepared p = prepare(s, accuracy, starsPerNode);
+            Prepared p = prepare(s, accuracy, starsPerNode);
             const std::size_t spaxels = s.grid.n * s.grid.n;
             REQUIRE(p.table.nodeStep > 0);
             REQUIRE(!p.stars.dense.empty());

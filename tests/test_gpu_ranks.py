@@ -3,32 +3,16 @@ said where a rank has no device, or shares one."""
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 
 import h5py
 import numpy as np
-from small_run import SmallRun, contents, differences, program
+from small_run import Checks, SmallRun, contents, differences, needs_mpirun, program, ranks
 
-failed = 0
-os.environ.update({"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-                   "OMPI_MCA_hwloc_base_binding_policy": "none"})
-if not shutil.which("mpirun"):
-    print("SKIP: no mpirun")
-    sys.exit(77)
-
-
-def check(holds, what):
-    global failed
-    if not holds:
-        failed += 1
-        print(f"FAILED: {what}")
-
-
-def ranks(n):
-    return ("mpirun", "-np", str(n), "--oversubscribe")
+needs_mpirun()
+check = Checks()
 
 
 def observe(small, n, *settings, code=0):
@@ -112,4 +96,25 @@ with tempfile.TemporaryDirectory() as folder:
                             env=environment, capture_output=True, text=True)
     check(sorted(result.stdout.split()) == ["0:4", "1:GPU-7", "2:4"], f"bind-gpu.sh: {result.stdout}{result.stderr}")
 
-sys.exit(failed > 0)
+with tempfile.TemporaryDirectory() as folder:
+    # Galaxies of few stars are observed together: the cubes that they have one by one (a rank with a bound of its memory), on any
+    # number of ranks; those without stars in the field are in the catalogue as on the CPU.
+    survey = SmallRun(program(), folder, galaxies=12, stars=9000, views=2, seed=5)
+    survey.config["galaxies"]["min_stars"] = 1
+    survey.config["noise"] = None
+    survey.write()
+    observe(survey, 1, "resources.backend=cpu")
+    catalogue, cpu = written(survey)
+    together = None
+    for n, memory in ((1, 0), (1, 4000000000), (3, 0)):
+        observe(survey, n, "resources.backend=simt", f"resources.memory_per_rank={memory}")
+        found, fluxes = written(survey)
+        worst = difference(fluxes, cpu)
+        print(f"survey on {n} ranks, memory {memory}: {worst:.1e} of a spaxel's mean from the CPU's")
+        check(worst < 1e-5, f"survey on {n} ranks: {worst:.1e} from the CPU's cubes")
+        together = together or found
+        check(not differences(together, found), f"survey on {n} ranks, memory {memory}: {differences(together, found)} differ")
+        for name in ("/catalog/subhalo", "/catalog/status", "/catalog/n_stars"):
+            check(name in found and found[name] == catalogue[name], f"survey: {name} is not the CPU's")
+
+sys.exit(check.failed > 0)

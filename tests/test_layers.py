@@ -96,6 +96,22 @@ def check_code(path, source):
     return faults
 
 
+def types_of(source):
+    """Types that a file of kernels defines, in whatever namespace."""
+    return set(re.findall(r"\b(?:struct|class|union|enum(?:\s+class)?)\s+(?:alignas\s*\([^)]*\)\s*)?(\w+)[^;{}()]*\{", bare(source)))
+
+
+def check_types(sources):
+    """Types of one name in two files of kernels (path -> source): their layouts may differ, and the linker takes either."""
+    seen, faults = {}, []
+    for path, source in sorted(sources.items()):
+        for name in sorted(types_of(source)):
+            if name in seen:
+                faults.append(f"{path}: '{name}' is also a type of {seen[name]}: kernels' types have names of their own")
+            seen.setdefault(name, path)
+    return faults
+
+
 def check_words(path, text):
     return [f"{path}:{text.count(chr(10), 0, m.start()) + 1}: '{m.group()}': finish it or leave it out"
             for m in FORBIDDEN_WORDS.finditer(text)]
@@ -168,6 +184,10 @@ def self_test():
             faults.append(f"self-test: {path} with {source!r} passed, expected '{expected}'")
     for path, source in good:
         faults += [f"self-test: {source!r} was refused: {fault}" for fault in check_code(path, source)]
+    same = {"a.cu": "struct Args { int i; };\nstruct B;", "b.hpp": "// struct C {}\nstruct Args : Base {};\nenum class D : int {};",
+            "c.cu": "struct B {}; void f(struct D d); enum D {};"}
+    if [f.split("'")[1] for f in check_types(same)] != ["Args", "D"]:
+        faults.append(f"self-test: types of one name are not found as they should be: {check_types(same)}")
     if [f.split(":")[1] for f in check_words("a", "x\n// " + "TO" + "DO: later\n")] != ["2"] or check_words("a", "todos"):
         faults.append("self-test: the forbidden words are not found as they should be")
     if len(check_links("docs/a.md", "[x](b.md) ![y](../c.png#z) [w](https://d.e)", {"docs/../c.png"}.__contains__)) != 1:
@@ -195,6 +215,7 @@ def main():
         faults.append(f"only {len(code)} source files found below {TREE}")
     for path in code:
         faults += check_code(path, (TREE / path).read_text())
+    faults += check_types({p: (TREE / p).read_text() for p in code if p.startswith("src/kernels/")})
     for path in paths:
         if path.endswith(TEXT):
             faults += check_words(path, (TREE / path).read_text(errors="replace"))

@@ -4,32 +4,16 @@ import argparse
 import glob
 import os
 import re
-import shutil
 import sys
 import tempfile
 
 import h5py
 import numpy as np
-from small_run import SmallRun, contents, differences
+from small_run import Checks, SmallRun, contents, differences, needs_mpirun, ranks
 from snapshot_tools import catalogue, move, particles
 
-failed = 0
-os.environ.update({"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-                   "OMPI_MCA_hwloc_base_binding_policy": "none"})
-if not shutil.which("mpirun"):
-    print("SKIP: no mpirun")
-    sys.exit(77)
-
-
-def check(holds, what):
-    global failed
-    if not holds:
-        failed += 1
-        print(f"FAILED: {what}")
-
-
-def ranks(n):
-    return ("mpirun", "-np", str(n), "--oversubscribe")
+needs_mpirun()
+check = Checks()
 
 
 def observe(small, n, threads, *options):
@@ -86,7 +70,7 @@ with tempfile.TemporaryDirectory() as folder:
     small = SmallRun(os.path.abspath(parsed.tessera), folder, galaxies=200, stars=300000, spaxels=6, wavelengths=60)
     if parsed.camels:
         camels(small, os.path.abspath(parsed.camels), (2, 4))
-        sys.exit(failed > 0)
+        sys.exit(check.failed > 0)
     stars = catalogue(small.path("mock"), "SubhaloLenType")[:, 4].astype(int)
     small.config["psf"] = {"kind": "gaussian", "fwhm": 3}
     small.config["lsf"] = {"fwhm": 25}
@@ -156,4 +140,4 @@ with tempfile.TemporaryDirectory() as folder:
     reference = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reference/camels")
     camels(small, parsed.camels or reference, (2, 3, 5))
 
-sys.exit(failed > 0)
+sys.exit(check.failed > 0)

@@ -5,8 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -73,6 +76,18 @@ struct NoiseKey {
     std::uint32_t view = 0;  // number of the cube among its galaxy's
 };
 
+// One of several galaxies; what it points to is the caller's.
+struct GalaxyToObserve {
+    const Stars* stars = nullptr;
+    const GalaxyInput* input = nullptr;
+    NoiseKey noise;
+};
+struct Observed {
+    GalaxyCube cube;
+    std::exception_ptr fault;  // why there is no cube: what observe() would have thrown
+};
+using ObservedUse = std::function<void(std::size_t galaxy, Observed&&)>;
+
 class KnotCache;
 
 // The same for many galaxies: what they share is kept between them, and so is memory. A cube does not depend on which
@@ -93,6 +108,10 @@ public:
     GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const Comm& comm = Comm::self());
     // With another number and seed.
     GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const NoiseKey&, const Comm& = Comm::self());
+    // Several galaxies in one view, each with all its stars here: bitwise the cubes that they have one by one. use(i, cube) is called
+    // for each as soon as it is observed, in any order. On a device galaxies of few stars are worked on at once, and copied while
+    // others are worked on.
+    void observe(std::span<const GalaxyToObserve>, std::size_t view, const ObservedUse& use);
     // Takes the memory of a cube that has served, for the next ones. Any thread may call it at any time.
     void recycle(GalaxyCube&&);
 

@@ -138,7 +138,7 @@ __global__ void __launch_bounds__(threads, 7) accumulateKernel(AccumulateArgs a)
     integrate(a, tile, cells, value);
     __syncthreads();
     for (std::uint32_t j = threadIdx.x; j < tile.pixels; j += threads)
-        a.out[item.row * a.stride + tile.firstPixel + j] = float(cells.integral[j + 1]);
+        a.out[item.row * a.stride + tile.firstPixel - a.outFirst + j] = float(cells.integral[j + 1]);
 }
 
 __global__ void __launch_bounds__(threads) addPartsKernel(AddPartsArgs a) {

@@ -37,8 +37,8 @@ struct AccumulateArgs {
     bool log = false;
     double inverseWidth = 0;  // pixel of x: floor((x - edge[0]) inverseWidth); where log of ln x
     double scale = 1;
-    View<float> out;  // [rows][stride]
-    std::size_t stride = 0;
+    View<float> out;  // [rows][stride], from pixel outFirst of the window on
+    std::size_t stride = 0, outFirst = 0;
 };
 std::size_t accumulateSharedBytes(std::uint32_t pixels, std::uint32_t knots);
 void accumulate(const Stream&, const AccumulateArgs&);

@@ -29,21 +29,22 @@ struct LsfArgs {
 };
 void spreadLines(const Stream&, const LsfArgs&);
 
-// A kernel of 2 radius + 1 taps a side over the field of n x n spaxels, padded by `pad` on each side.
+// A kernel of 2 radius + 1 taps a side over fields of n x n spaxels, padded by `pad` on each side.
 struct PsfArgs {
     Spectra<const float> in;
     Spectra<float> out;
-    View<const std::uint32_t> slot;   // [(n + 2 pad)^2] row of in, or nowhere: dark
-    View<const std::uint32_t> place;  // [n^2] row of out, or nowhere: not wanted
+    View<const std::uint32_t> slot;   // [fields][(n + 2 pad)^2] row of in, or nowhere: dark
+    View<const std::uint32_t> place;  // [fields][n^2] row of out, or nowhere: not wanted
     std::size_t n = 0, pad = 0, radius = 0, count = 0;
     View<const float> taps;      // [components][2 radius + 1]; full: [2 radius + 1]^2 of dy, dx
     std::size_t components = 0;  // 0: full
-    View<float> rows;            // [components][n + 2 radius][n][count] where separable: blurred along x
+    View<float> rows;            // [fields][components][n + 2 radius][n][count] where separable: blurred along x
+    std::size_t fields = 1;
 };
 std::size_t psfRowFloats(const PsfArgs&);
 void blur(const Stream&, const PsfArgs&);
 
-// The same by Fourier transforms, for wide kernels; count pixels at once, PsfArgs::taps of one full kernel. Around the border
+// The same by Fourier transforms, for wide kernels and one field; count pixels at once, PsfArgs::taps of one full kernel. Around the border
 // the circular convolution mixes opposite sides: that falls into the padding.
 class FftBlur {
 public:
@@ -61,10 +62,11 @@ private:
 
 // NaN where a spaxel is outside the mask or a pixel is not covered; sum of weight times flux of each spaxel.
 struct FinishArgs {
-    View<float> cube;  // [spaxels][pixels]
-    View<const std::uint8_t> mask, covered;
-    View<const float> weight;
-    View<double> sum;
+    View<float> cube;                  // [fields][spaxels][pixels]
+    View<const std::uint8_t> mask;     // [spaxels]
+    View<const std::uint8_t> covered;  // [pixels]
+    View<const float> weight;          // [pixels]
+    View<double> sum;                  // [fields][spaxels]
 };
 void finishCube(const Stream&, const FinishArgs&);
 

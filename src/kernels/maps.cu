@@ -11,7 +11,8 @@ namespace {
 constexpr int threads = 64;
 
 __global__ void __launch_bounds__(threads) mapKernel(MapArgs a) {
-    const std::size_t p = blockIdx.x, s = (p / a.n + a.pad) * (a.n + 2 * a.pad) + p % a.n + a.pad;
+    const std::size_t field = blockIdx.x / (a.n * a.n), p = blockIdx.x % (a.n * a.n), side = a.n + 2 * a.pad;
+    const std::size_t s = field * side * side + (p / a.n + a.pad) * side + p % a.n + a.pad;
     SpaxelSums sums;
     if (a.mask[p] != 0)
         for (std::size_t k = a.first[s] + threadIdx.x; k < a.first[s + 1]; k += threads) {
@@ -20,7 +21,7 @@ __global__ void __launch_bounds__(threads) mapKernel(MapArgs a) {
                      a.limits);
         }
     sums = blockSum<threads>(sums);
-    if (threadIdx.x == 0) a.sums[p] = sums;
+    if (threadIdx.x == 0) a.sums[blockIdx.x] = sums;
 }
 
 }  // namespace

@@ -13,14 +13,14 @@ inline namespace TESSERA_GPU_BACKEND {
 
 struct MapArgs {
     View<const StarRecord> star;
-    View<const std::uint32_t> first;  // [(n + 2 pad)^2 + 1] first star of each spaxel of the padded field
+    View<const std::uint32_t> first;  // [fields (n + 2 pad)^2 + 1] first star of each spaxel of the padded fields
     std::size_t n = 0, pad = 0;
-    View<const std::uint8_t> mask;  // [n^2]
+    View<const std::uint8_t> mask;  // [n^2] of every field
     BandLight band;
     View<const float> light;  // of its templates
     LibraryLimits limits;
     Doppler doppler = Doppler::relativistic;
-    View<SpaxelSums> sums;  // [n^2]; none outside the mask
+    View<SpaxelSums> sums;  // [fields n^2]; none outside the mask
 };
 void sumSpaxels(const Stream&, const MapArgs&);
 

@@ -33,17 +33,19 @@ __global__ void __launch_bounds__(threads) meanKernel(MeanArgs a) {
 
 // Four voxels a thread: what one draw makes.
 __global__ void __launch_bounds__(threads) noiseKernel(NoiseArgs a) {
+    const bool several = a.others.size() > 0;
+    const NoiseDraw draw = several ? a.others[blockIdx.y] : a;
+    const std::size_t voxels = several ? a.flux.size() / a.others.size() : a.flux.size(), first = blockIdx.y * voxels;
     const std::size_t block = std::size_t(blockIdx.x) * threads + threadIdx.x;
-    if (4 * block >= a.flux.size()) return;
-    const Normals4 normals = standardNormals(a.seed, a.galaxy, a.view, block);
-    for (std::size_t k = 0; k < 4; ++k) {
-        const std::size_t voxel = 4 * block + k;
-        if (voxel >= a.flux.size()) break;
+    if (4 * block >= voxels) return;
+    const Normals4 normals = standardNormals(draw.seed, draw.galaxy, draw.view, block);
+    for (std::size_t k = 0; k < 4 && 4 * block + k < voxels; ++k) {
+        const std::size_t voxel = first + 4 * block + k;
         const float f = a.flux[voxel];
         float v = f;
         if (f == f)
             v = float(a.target
-                          ? targetVariance(double(f), a.reference, a.signalToNoise)
+                          ? targetVariance(double(f), draw.reference, a.signalToNoise)
                           : exposureVariance(double(f), a.skyFlux, a.gain[voxel % a.pixels], a.readNoise, a.exposures));
         a.variance[voxel] = v;
         a.flux[voxel] = f + std::sqrt(v) * normals.n[k];
@@ -57,7 +59,8 @@ void spaxelMeans(const Stream& s, const MeanArgs& a) {
 }
 
 void addNoise(const Stream& s, const NoiseArgs& a) {
-    launch(blocksFor(a.flux.size(), 4 * threads), threads, 0, s, noiseKernel, a);
+    const std::size_t galaxies = a.others.size() > 0 ? a.others.size() : 1;
+    launch(dim3(blocksFor(a.flux.size() / galaxies, 4 * threads), unsigned(galaxies)), threads, 0, s, noiseKernel, a);
 }
 
 }  // namespace TESSERA_GPU_BACKEND

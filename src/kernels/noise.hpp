@@ -16,15 +16,20 @@ struct MeanArgs {
 };
 void spaxelMeans(const Stream&, const MeanArgs&);
 
-struct NoiseArgs {
-    View<float> flux, variance;  // [spaxels][pixels]; NaN stays NaN
-    std::size_t pixels = 0;
+// What is a galaxy's own.
+struct NoiseDraw {
     std::uint64_t seed = 0;
     std::int64_t galaxy = 0;
     std::uint32_t view = 0;
+    double reference = 0;  // of the target mode
+};
+struct NoiseArgs : NoiseDraw {
+    View<float> flux, variance;    // [galaxies][spaxels][pixels]; NaN stays NaN
+    View<const NoiseDraw> others;  // of several galaxies; empty: of the one above
+    std::size_t pixels = 0;
     bool target = false;
-    double reference = 0, signalToNoise = 1;  // of the target mode
-    View<const double> gain;                  // [pixels] electrons per flux density, of the exposure mode
+    double signalToNoise = 1;  // of the target mode
+    View<const double> gain;   // [pixels] electrons per flux density, of the exposure mode
     double skyFlux = 0, readNoise = 0;
     int exposures = 1;
 };

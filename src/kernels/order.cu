@@ -17,12 +17,14 @@ __device__ std::size_t thisThread() {
 }
 
 __global__ void __launch_bounds__(threads) keyKernel(KeyArgs a) {
-    const std::size_t i = thisThread();
-    if (i >= a.key.size()) return;
-    const std::uint32_t spaxel = a.spaxel[i];
-    a.key[i] =
-        spaxel == outsideField ? ~std::uint64_t(0) : keyOf(spaxel, a.shift[i], a.shiftMin, a.shiftStep, a.binBits);
-    a.order[i] = std::uint32_t(i);
+    const StarBlock block = a.block[blockIdx.x];
+    const std::uint32_t firstSpaxel = block.galaxy * a.spaxelsPerGalaxy;
+    for (std::uint32_t j = threadIdx.x; j < block.count; j += threads) {
+        const std::uint32_t i = block.first + j, k = block.place + j, spaxel = a.spaxel[i];
+        a.key[k] = spaxel == outsideField ? ~std::uint64_t(0)
+                                          : keyOf(firstSpaxel + spaxel, a.shift[i], a.shiftMin, a.shiftStep, a.binBits);
+        a.order[k] = i;
+    }
 }
 
 __global__ void __launch_bounds__(threads) recordKernel(RecordArgs a) {
@@ -50,7 +52,12 @@ __global__ void __launch_bounds__(threads) markKernel(MarkArgs a) {
     const std::size_t k = thisThread();
     if (k >= a.head.size()) return;
     const bool behind = k + 1 == a.head.size();
-    a.head[k] = !behind && (k == 0 || (a.before + k) % longestRun == 0 || a.key[k] != a.key[k - 1]);
+    bool head = !behind;
+    if (!behind && k > 0 && a.key[k] == a.key[k - 1]) {
+        const std::uint64_t galaxy = (a.key[k] >> a.binBits) / a.spaxelsPerGalaxy;
+        head = (a.before + k - a.galaxyFirst[galaxy]) % longestRun == 0;
+    }
+    a.head[k] = head;
 }
 
 __global__ void __launch_bounds__(threads) placeKernel(PlaceArgs a) {
@@ -91,7 +98,7 @@ __global__ void __launch_bounds__(threads) spaxelKernel(SpaxelArgs a) {
 }  // namespace
 
 void orderKeys(const Stream& s, const KeyArgs& a) {
-    launch(blocksFor(a.key.size(), threads), threads, 0, s, keyKernel, a);
+    launch(unsigned(a.block.size()), threads, 0, s, keyKernel, a);
 }
 void makeRecords(const Stream& s, const RecordArgs& a) {
     launch(blocksFor(a.record.size(), threads), threads, 0, s, recordKernel, a);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "kernels/star_blocks.hpp"
 #include "tessera/gpu/launch.hpp"
 #include "tessera/model/star_record.hpp"
 
@@ -18,13 +19,16 @@ inline namespace TESSERA_GPU_BACKEND {
 // Runs end at least here, so that float sums over one stay exact to about 1e-6.
 constexpr std::uint32_t longestRun = 2048;
 
-// Key of a star: spaxel << binBits | bin of shifts; ~0 of those outside the field, which come last.
+// Key of a star: spaxel << binBits | bin of shifts; ~0 of those outside the field, which come last. Spaxels of galaxy g, in the
+// order of the blocks, are counted from g spaxelsPerGalaxy on.
 struct KeyArgs {
+    View<const StarBlock> block;
+    std::uint32_t spaxelsPerGalaxy = 0;
     View<const std::uint32_t> spaxel;
     View<const float> shift;
     float shiftMin = 0, shiftStep = 0;  // bins: floor((shift - shiftMin) / shiftStep)
     int binBits = 0;
-    View<std::uint64_t> key;
+    View<std::uint64_t> key;  // of the blocks' stars
     View<std::uint32_t> order;
 };
 void orderKeys(const Stream&, const KeyArgs&);
@@ -47,7 +51,11 @@ struct StarRun {
 };
 struct MarkArgs {
     View<const std::uint64_t> key;  // sorted
+    int binBits = 0;
     std::uint64_t before = 0;  // stars of other devices that come before these: runs end where they would end there
+    std::uint64_t spaxelsPerGalaxy = 0;
+    View<const std::uint64_t>
+        galaxyFirst;           // first of these stars of each galaxy: runs end where they would end in it alone
     View<std::uint32_t> head;  // [stars kept + 1] 1 where a run begins; 0 behind the last star
 };
 void markRuns(const Stream&, const MarkArgs&);

@@ -1,8 +1,10 @@
 #include "kernels/ordered_stars.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <string>
 
+#include "kernels/merge.hpp"
 #include "tessera/gpu/sort.hpp"
 
 namespace tessera::gpu {
@@ -10,21 +12,52 @@ inline namespace TESSERA_GPU_BACKEND {
 
 SortedStars sortStars(const Stream& s, const OrderPlan& p, const DeviceStars& stars,
                       const DeviceBuffer<std::uint32_t>& spaxel, const DeviceBuffer<float>& shift) {
-    const std::size_t n = spaxel.size();
-    if (n >= countedElsewhere)
+    const GalaxyRows all{0, std::uint32_t(spaxel.size())};
+    const std::span<const GalaxyRows> galaxies = p.galaxies.empty() ? std::span(&all, 1) : std::span(p.galaxies);
+    std::size_t n = 0;
+    for (const GalaxyRows& g : galaxies) n += g.count;
+    if (std::max(n, spaxel.size()) >= countedElsewhere)
         throw Error("a galaxy of " + std::to_string(n) + " stars on one device: at most 2147483647 are supported");
     const auto lastBin = std::uint32_t((p.shiftMax - p.shiftMin) / p.shiftStep);
     const int binBits = int(std::bit_width(lastBin));
     DeviceBuffer<std::uint64_t> key(n, s);
     DeviceBuffer<std::uint32_t> order(n, s);
-    orderKeys(s, {spaxel.view(), shift.view(), p.shiftMin, p.shiftStep, binBits, key.view(), order.view()});
+    std::vector<StarBlock> blocks = starBlocks(galaxies);
+    DeviceBuffer<StarBlock> dBlocks(blocks.size(), s);
+    dBlocks.upload(blocks.data());
+    orderKeys(s, {dBlocks.view(), std::uint32_t(p.spaxels / galaxies.size()), spaxel.view(), shift.view(), p.shiftMin,
+                  p.shiftStep, binBits, key.view(), order.view()});
     // A key of ones stays behind all others: there is no spaxel of that number.
     if (n > 0) sortPairs(s, key, order, binBits + int(std::bit_width(p.spaxels)));
 
     DeviceBuffer<StarRecord> star(p.kept, s);
     makeRecords(s, {order.view(), stars.age.view(), stars.metallicity.view(), stars.mass.view(), shift.view(),
                     p.logAgeGyr, p.zAxis, p.rubix, star.view()});
-    return {std::move(star), std::move(key), binBits};
+    return {std::move(star), std::move(key), binBits, std::move(blocks), {}};
+}
+
+SortedStars mergeStars(const Stream& s, const OrderPlan& p, DeviceBuffer<StarRecord>&& arrived,
+                       std::span<const std::uint32_t> each, std::uint32_t spaxels, std::uint32_t firstSpaxel,
+                       int binBits) {
+    const std::size_t all = arrived.size();
+    SortedStars merged;
+    merged.binBits = binBits;
+    merged.firsts.reserve(each.size());
+    std::uint32_t place = 0;
+    for (const std::uint32_t n : each) {
+        merged.firsts.push_back(place);
+        place += n;
+    }
+    DeviceBuffer<std::uint32_t> order(all, s), first(each.size(), s);
+    first.upload(merged.firsts.data());
+    merged.key = DeviceBuffer<std::uint64_t>(all, s);
+    merged.star = DeviceBuffer<StarRecord>(all, s);
+    mergeKeys(s, {arrived.view(), first.view(), spaxels, firstSpaxel, p.shiftMin, p.shiftStep, binBits,
+                  merged.key.view(), order.view()});
+    // Stable: stars of one spaxel and bin stay in the order of their parts, which is the order of the file.
+    if (all > 0) sortPairs(s, merged.key, order, binBits + int(std::bit_width(p.spaxels)));
+    gatherStars(s, {arrived.view(), order.view(), merged.star.view()});
+    return merged;
 }
 
 OrderedStars describeStars(const Stream& s, const OrderPlan& p, SortedStars&& sorted, std::uint64_t before) {
@@ -32,7 +65,11 @@ OrderedStars describeStars(const Stream& s, const OrderPlan& p, SortedStars&& so
     o.star = std::move(sorted.star);
     const View<const std::uint64_t> keys = View<const std::uint64_t>(sorted.key.view()).part(0, p.kept);
     DeviceBuffer<std::uint32_t> head(p.kept + 1, s), place(p.kept + 1, s);
-    markRuns(s, {keys, before, head.view()});
+    const std::vector<std::uint64_t> one{0};
+    const std::vector<std::uint64_t>& firsts = p.keptBefore.empty() ? one : p.keptBefore;
+    DeviceBuffer<std::uint64_t> galaxyFirst(firsts.size(), s);
+    galaxyFirst.upload(firsts.data());
+    markRuns(s, {keys, sorted.binBits, before, p.spaxels / firsts.size(), galaxyFirst.view(), head.view()});
     exclusiveSum(s, head, place);
     std::uint32_t runs = 0;
     place.download(&runs, p.kept, 1);

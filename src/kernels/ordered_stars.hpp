@@ -1,4 +1,4 @@
-// The stars of a galaxy on the device, as read and as ordered.
+// The stars of a galaxy, or of several, on the device, as read and as ordered.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,7 @@
 
 #include "kernels/accumulate.hpp"
 #include "kernels/order.hpp"
+#include "kernels/star_blocks.hpp"
 #include "tessera/core/hd.hpp"
 #include "tessera/gpu/launch.hpp"
 #include "tessera/model/star_record.hpp"
@@ -24,8 +25,11 @@ struct DeviceStars {
 // What the order depends on.
 struct OrderPlan {
     std::size_t spaxels = 0, kept = 0;  // kept: stars that are not outsideField
-    float shiftMin = 0, shiftMax = 0;   // of the stars kept
-    float shiftStep = 1;                // of the bins
+    // Of several galaxies, which share the spaxels equally: their stars, and how many come before each of those kept.
+    std::vector<GalaxyRows> galaxies;
+    std::vector<std::uint64_t> keptBefore;
+    float shiftMin = 0, shiftMax = 0;  // of the stars kept
+    float shiftStep = 1;               // of the bins
     View<const double> logAgeGyr, zAxis;
     bool rubix = false;
 };
@@ -35,9 +39,18 @@ struct SortedStars {
     DeviceBuffer<StarRecord> star;    // [kept]
     DeviceBuffer<std::uint64_t> key;  // of these, then of those outside the field
     int binBits = 0;
+    // Must live until the stream is synchronised.
+    std::vector<StarBlock> blocks;
+    std::vector<std::uint32_t> firsts;
 };
 SortedStars sortStars(const Stream&, const OrderPlan&, const DeviceStars&, const DeviceBuffer<std::uint32_t>& spaxel,
                       const DeviceBuffer<float>& shift);
+
+// Of stars of the spaxels [firstSpaxel, firstSpaxel + spaxels) that arrived part after part, each in its order: as if they had been
+// sorted together. each: [parts][spaxels] stars.
+SortedStars mergeStars(const Stream&, const OrderPlan&, DeviceBuffer<StarRecord>&& arrived,
+                       std::span<const std::uint32_t> each, std::uint32_t spaxels, std::uint32_t firstSpaxel,
+                       int binBits);
 
 struct OrderedStars {
     DeviceBuffer<StarRecord> star;  // [kept] by spaxel, by bin of shifts, as read

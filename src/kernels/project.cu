@@ -11,7 +11,6 @@ inline namespace TESSERA_GPU_BACKEND {
 namespace {
 
 constexpr int threads = 128;
-constexpr unsigned starsPerBlock = 1024;
 
 struct Sum : ProjectTotal {
     __device__ Sum() : ProjectTotal{INFINITY, -INFINITY, 0, 0, 0} {}
@@ -26,12 +25,12 @@ struct Sum : ProjectTotal {
 };
 
 __global__ void __launch_bounds__(threads) projectKernel(ProjectArgs a) {
-    const std::size_t n = a.position.size(), first = std::size_t(blockIdx.x) * starsPerBlock;
-    const std::size_t end = first + starsPerBlock < n ? first + starsPerBlock : n;
+    const StarBlock block = a.block[blockIdx.x];
+    const ProjectGalaxy& g = a.galaxy[block.galaxy];
     Sum sum;
-    for (std::size_t i = first + threadIdx.x; i < end; i += threads) {
-        const Vec3d x = a.rotation * nearestImage(a.position[i] - a.centre, a.boxSize);
-        const double v = dot(a.rotation.row[2], a.velocity[i].to<double>() - a.meanVelocity);
+    for (std::size_t i = block.first + threadIdx.x; i < block.first + block.count; i += threads) {
+        const Vec3d x = g.rotation * nearestImage(a.position[i] - g.centre, g.boxSize);
+        const double v = dot(g.rotation.row[2], a.velocity[i].to<double>() - g.meanVelocity);
         const float shift = float(dopplerShift(v, a.doppler));
         std::uint32_t spaxel = spaxelOf(x.x, x.y, a.grid);
         a.shift[i] = shift;
@@ -53,12 +52,8 @@ __global__ void __launch_bounds__(threads) projectKernel(ProjectArgs a) {
 
 }  // namespace
 
-unsigned projectBlocks(std::size_t stars) {
-    return blocksFor(stars, starsPerBlock);
-}
-
 void project(const Stream& s, const ProjectArgs& a) {
-    launch(projectBlocks(a.position.size()), threads, 0, s, projectKernel, a);
+    launch(unsigned(a.block.size()), threads, 0, s, projectKernel, a);
 }
 
 }  // namespace TESSERA_GPU_BACKEND

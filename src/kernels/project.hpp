@@ -1,8 +1,9 @@
-// Spaxel and shift of every star.
+// Spaxel and shift of every star, of one galaxy or of several in one launch.
 #pragma once
 
 #include <cstdint>
 
+#include "kernels/star_blocks.hpp"
 #include "tessera/core/hd.hpp"
 #include "tessera/gpu/launch.hpp"
 #include "tessera/model/config.hpp"
@@ -20,21 +21,25 @@ struct ProjectTotal {
     std::uint32_t onGrid, kept, inMask;
 };
 
-struct ProjectArgs {
-    View<const Vec3d> position;
-    View<const Vec3f> velocity;
+struct ProjectGalaxy {
     Vec3d centre, meanVelocity;
     Mat3d rotation;  // box axes -> sky x, sky y, line of sight
     double boxSize = 0;
+};
+
+struct ProjectArgs {
+    View<const StarBlock> block;
+    View<const ProjectGalaxy> galaxy;
+    View<const Vec3d> position;
+    View<const Vec3f> velocity;
     SpaxelGrid grid;
     Doppler doppler = Doppler::relativistic;
     View<const std::uint8_t> use;  // [n n] SpaxelUse; stars in others become outsideField
-    View<std::uint32_t> spaxel;    // [stars]
+    View<std::uint32_t> spaxel;    // [stars] of the star's own field
     View<float> shift;             // [stars]
-    View<ProjectTotal> total;      // [projectBlocks(stars)]
+    View<ProjectTotal> total;      // of every block
 };
 
-unsigned projectBlocks(std::size_t stars);
 void project(const Stream&, const ProjectArgs&);
 
 }  // namespace TESSERA_GPU_BACKEND

@@ -13,13 +13,13 @@ constexpr int threads = 128;
 
 // Of one star and its four templates, linear in the pixels and the samples: with C the cotangent and D the widths of the pixels,
 // g a template at the pixels' centres, h the slope of the star's spectrum in the shift there.
-struct Sums {
+struct RubixSums {
     double product[4] = {};    // sum of C g
     double resampled[4] = {};  // sum of D g
     double total[4] = {};      // sum over the samples inside
     double slope = 0;          // sum of C h
     double widthSlope = 0;     // sum of D h
-    __device__ Sums& operator+=(const Sums& o) {
+    __device__ RubixSums& operator+=(const RubixSums& o) {
         for (int c = 0; c < 4; ++c) {
             product[c] += o.product[c];
             resampled[c] += o.resampled[c];
@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(threads) rubixAdjointKernel(RubixAdjointArgs g
     const std::size_t pixels = a.centre.size(), corner[4] = {s.row, s.row + s.age, s.row + s.z, s.row + s.z + s.age};
     const double first = a.centre[0], last = a.centre[pixels - 1];
     const std::size_t spectrum = spaxelOfStar(a.first, blockIdx.x) * a.stride + a.offset;
-    Sums sums;
+    RubixSums sums;
     for (std::size_t m = 1 + threadIdx.x; m < a.wavelength.size(); m += threads)
         if (const double x = s.x(m); x >= first && x <= last)
             for (int c = 0; c < 4; ++c) sums.total[c] += a.flux[corner[c] + m] * (x - s.x(m - 1));

@@ -197,8 +197,13 @@ void Bench::forward() {
                         blocks.view(),
                         moments.view()});
     });
-    DeviceBuffer<ProjectTotal> totals(projectBlocks(o_.stars), s_);
+    const std::vector<GalaxyRows> rows{{0, std::uint32_t(o_.stars)}};
+    const auto projected = onDevice(s_, starBlocks(rows));
+    const auto galaxy = onDevice(s_, std::vector<ProjectGalaxy>(1));
+    DeviceBuffer<ProjectTotal> totals(projected.size(), s_);
     ProjectArgs p;
+    p.block = projected.view();
+    p.galaxy = galaxy.view();
     p.position = stars_.position.view();
     p.velocity = stars_.velocity.view();
     p.grid = {side_, 0.2, 1};
@@ -248,8 +253,8 @@ void Bench::forward() {
         for (std::size_t first = 0; first < o_.pixels; first += 128) {
             PsfArgs b = psfArgs(first, std::min<std::size_t>(128, o_.pixels - first));
             b.out = {cube_.view(), o_.pixels, first};
-            DeviceBuffer<float> rows(psfRowFloats(b), s_);
-            b.rows = rows.view();
+            DeviceBuffer<float> along(psfRowFloats(b), s_);
+            b.rows = along.view();
             blur(s_, b);
         }
     });

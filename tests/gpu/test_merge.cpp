@@ -119,8 +119,11 @@ TEST_CASE("parts are merged in the order of one", "[gpu]") {
             gpu::SortedStars merged;
             const auto together = underSeeds([&] {
                 DeviceBuffer<std::uint32_t> order(arrived.size(), s);
-                merged = {DeviceBuffer<StarRecord>(arrived.size(), s), DeviceBuffer<std::uint64_t>(arrived.size(), s),
-                          binBits};
+                merged = {DeviceBuffer<StarRecord>(arrived.size(), s),
+                          DeviceBuffer<std::uint64_t>(arrived.size(), s),
+                          binBits,
+                          {},
+                          {}};
                 gpu::mergeKeys(s, {dArrived.view(), dBegin.view(), std::uint32_t(mine), std::uint32_t(first),
                                    plan.shiftMin, plan.shiftStep, binBits, merged.key.view(), order.view()});
                 if (!arrived.empty()) gpu::sortPairs(s, merged.key, order, binBits + 5);

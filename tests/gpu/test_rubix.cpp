@@ -79,7 +79,7 @@ TEST_CASE("RUBIX's spectra are those of a plain loop, for spaxels of any number 
                                      0.1, dCentre.view(), factor.view(), out.view(), stride, offset});
             return onHost(s, out);
         },
-        racing ? 2 : 5);
+        schedules);
     for (std::size_t row = 0; row < lit.size(); ++row) {
         std::vector<double> expected(centre.size(), 0.0);
         for (std::uint32_t k = first[lit[row]]; k < first[lit[row] + 1]; ++k)

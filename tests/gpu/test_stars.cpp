@@ -105,15 +105,16 @@ TEST_CASE("projection is that of a plain loop", "[gpu]") {
         const DeviceBuffer<std::uint8_t> use = onDevice(s, f.use);
         DeviceBuffer<std::uint32_t> spaxel(n, s);
         DeviceBuffer<float> shift(n, s);
+        const std::vector<gpu::GalaxyRows> rows{{0, std::uint32_t(n)}};
+        const auto dBlocks = onDevice(s, gpu::starBlocks(rows));
+        const auto galaxy = onDevice(s, std::vector<gpu::ProjectGalaxy>{{{0.2, 9.4, 0}, {5, 6, 7}, rotation, 10}});
         const auto totals = underSeeds([&] {
-            DeviceBuffer<gpu::ProjectTotal> total(gpu::projectBlocks(n), s);
+            DeviceBuffer<gpu::ProjectTotal> total(dBlocks.size(), s);
             gpu::ProjectArgs a;
+            a.block = dBlocks.view();
+            a.galaxy = galaxy.view();
             a.position = d.position.view();
             a.velocity = d.velocity.view();
-            a.centre = {0.2, 9.4, 0};
-            a.meanVelocity = {5, 6, 7};
-            a.rotation = rotation;
-            a.boxSize = 10;
             a.grid = f.grid;
             a.use = use.view();
             a.spaxel = spaxel.view();

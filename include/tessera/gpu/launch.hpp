@@ -4,7 +4,7 @@
 //
 //   Stream             work in order; synchronize() waits and throws the Error of what failed, done() does not wait. SIMT:
 //                      work runs as late as possible, so that a missing synchronisation shows.
-//   Event              record(stream), then wait(other stream)
+//   Event              record(stream), then wait(other stream), or synchronize() of the host
 //   DeviceBuffer<T>    n values on the device, undefined at first, allocated and freed in the stream's order; must not
 //                      outlive its stream. upload(), download(), zero() are asynchronous: host memory must live until they
 //                      are done. SIMT: filled with NaN, and unreadable to the host under AddressSanitizer.
@@ -13,7 +13,7 @@
 //   View<T>            pointer and size of a buffer, for kernels' arguments: no host pointer becomes one by accident.
 //                      SIMT: every index is checked.
 //   launch(grid, block, sharedBytes, stream, kernel, args...)
-//                      an empty grid does nothing; errors name the line of the launch
+//                      an empty grid does nothing; errors name the line of the launch; launches() counts them
 //   chooseDevice(nodeRank)
 //                      before all else: processes on one machine take its devices in turns. Error where there is none.
 //   deviceFound(), deviceName(), freeMemory() [byte], memoryLeft() of a budget

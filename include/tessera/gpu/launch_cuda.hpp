@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <string>
 #include <tuple>
@@ -47,6 +48,13 @@ inline void chooseDevice(int nodeRank) {
         throw Error(std::string("resources.backend cuda: no GPU was found: ") +
                     cudaGetErrorString(e == cudaSuccess ? cudaErrorNoDevice : e));
     check(cudaSetDevice(nodeRank % count));
+    // What buffers leave stays with the process, up to half of the device: else every wait for a stream would give it back.
+    std::size_t available = 0, total = 0;
+    check(cudaMemGetInfo(&available, &total));
+    cudaMemPool_t pool{};
+    check(cudaDeviceGetDefaultMemPool(&pool, nodeRank % count));
+    std::uint64_t kept = total / 2;
+    check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept));
 }
 // Of the chosen device, among those of its machine: its place on the bus.
 inline std::string deviceName() {
@@ -59,13 +67,26 @@ inline std::string deviceName() {
 inline std::size_t freeMemory() {
     std::size_t available = 0, total = 0;
     check(cudaMemGetInfo(&available, &total));
-    return available;
+    int device = 0;
+    cudaMemPool_t pool{};
+    std::uint64_t reserved = 0, used = 0;
+    check(cudaGetDevice(&device));
+    check(cudaDeviceGetDefaultMemPool(&pool, device));
+    check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved));
+    check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used));
+    return available + std::size_t(reserved - used);
 }
 
 // [byte] in the DeviceBuffers of this process.
 inline std::atomic<std::size_t>& allocated() {
     static std::atomic<std::size_t> bytes{0};
     return bytes;
+}
+
+// Launches of this process.
+inline std::atomic<std::uint64_t>& launches() {
+    static std::atomic<std::uint64_t> count{0};
+    return count;
 }
 
 // A grid that remembers where its launch was written.
@@ -109,6 +130,7 @@ public:
     Event& operator=(const Event&) = delete;
     void record(const Stream& s) { check(cudaEventRecord(event_, s.native())); }
     void wait(const Stream& s) const { check(cudaStreamWaitEvent(s.native(), event_, 0)); }
+    void synchronize() const { check(cudaEventSynchronize(event_)); }
 
 private:
     cudaEvent_t event_{};
@@ -242,6 +264,7 @@ void launch(const Grid& grid, dim3 block, std::size_t sharedBytes, const Stream&
             A&&... args) {
     if (grid.size.x == 0 || grid.size.y == 0 || grid.size.z == 0) return;
     static_assert((!std::is_pointer_v<std::remove_cvref_t<P>> && ...), "kernels take views, not pointers");
+    ++launches();
     const void* function = reinterpret_cast<const void*>(kernel);
     constexpr std::size_t withoutAsking = 48 << 10;
     if (sharedBytes > withoutAsking)

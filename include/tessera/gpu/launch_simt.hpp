@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -35,6 +36,18 @@ constexpr std::size_t freeMemory() {
 inline std::atomic<std::size_t>& allocated() {
     static std::atomic<std::size_t> bytes{0};
     return bytes;
+}
+
+// [byte] The most that was ever in them.
+inline std::atomic<std::size_t>& mostAllocated() {
+    static std::atomic<std::size_t> bytes{0};
+    return bytes;
+}
+
+// Launches of this process.
+inline std::atomic<std::uint64_t>& launches() {
+    static std::atomic<std::uint64_t> count{0};
+    return count;
 }
 
 // A grid that remembers where its launch was written.
@@ -73,8 +86,11 @@ public:
     Stream& operator=(const Stream&) = delete;
 
     void synchronize() const;
+    void synchronizeUntil(const bool& reached) const;
     // Whether all work is done; fails as synchronize() does. SIMT: does what can be done now.
-    bool done() const;
+    bool done() const { return runUntil(nullptr); }
+    // Until that is so, or all is done. False: something waits for another process.
+    bool runUntil(const bool* reached) const;
     const Stream* native() const { return this; }
     void push(std::function<void()> work) const {
         pushPolled([work = std::move(work)] {
@@ -107,11 +123,14 @@ public:
         state_ = std::make_shared<State>(State{&s, false});
         s.push([state = state_] { state->done = true; });
     }
-    void wait(const Stream& s) const {
-        if (!state_) return;
+    void wait(const Stream& s, simt::Site site = simt::Site::current()) const {
+        if (!state_ || simt::dropsWait(site)) return;
         s.push([state = state_] {
-            if (!state->done) state->stream->synchronize();
+            if (!state->done) state->stream->synchronizeUntil(state->done);
         });
+    }
+    void synchronize(simt::Site site = simt::Site::current()) const {
+        if (state_ && !simt::dropsWait(site) && !state_->done) state_->stream->synchronizeUntil(state_->done);
     }
 
 private:
@@ -161,7 +180,10 @@ public:
     DeviceBuffer(std::size_t n, const Stream& s) : size_(n), stream_(&s) {
         if (n == 0) return;
         data_ = static_cast<T*>(detail::allocateDevice(n * sizeof(T)));
-        allocated() += n * sizeof(T);
+        const std::size_t now = allocated() += n * sizeof(T);
+        if (now > mostAllocated()) mostAllocated() = now;
+        // What another stream has written before the memory was this stream's is lost.
+        s.push([p = data_, n] { std::memset(static_cast<void*>(p), 0xff, n * sizeof(T)); });
     }
     ~DeviceBuffer() {
         if (!data_) return;
@@ -222,7 +244,9 @@ template <class T>
 class PinnedBuffer {
 public:
     PinnedBuffer() = default;
-    explicit PinnedBuffer(std::size_t n) : data_(std::make_unique_for_overwrite<T[]>(n)), size_(n) {}
+    explicit PinnedBuffer(std::size_t n) : data_(std::make_unique_for_overwrite<T[]>(n)), size_(n) {
+        if (n != 0) std::memset(static_cast<void*>(data_.get()), 0xff, n * sizeof(T));
+    }
     T* data() { return data_.get(); }
     const T* data() const { return data_.get(); }
     std::size_t size() const { return size_; }
@@ -243,6 +267,7 @@ void launch(const Grid& grid, dim3 block, std::size_t sharedBytes, const Stream&
         void (*kernel)(P...);
         Arguments arguments;
     };
+    ++launches();
     stream.push([=, call = Call{kernel, Arguments{std::forward<A>(args)...}}]() mutable {
         const auto body = [](void* p) {
             const Call& c = *static_cast<const Call*>(p);

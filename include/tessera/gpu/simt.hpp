@@ -15,6 +15,7 @@
 #include <source_location>
 #endif
 #include <type_traits>
+#include <vector>
 
 #define __global__
 #define __device__
@@ -71,9 +72,13 @@ struct Options {
     std::uint64_t seed = 1;               // of the order of threads and blocks; 0: the natural one
     std::size_t stackBytes = 128 << 10;   // of a thread
     std::size_t sharedLimit = 163 << 10;  // dynamic and static bytes of a block: sm_80
+    // Where events were waited for so far, and that of these places where they are not: to see that a test notices.
+    std::vector<Site> waits;
+    std::size_t droppedWait = std::size_t(-1);
 };
 // The seed comes from the environment variable TESSERA_SIMT_SEED where that is set.
 Options& options();
+bool dropsWait(Site);
 
 enum class Collective : std::uint8_t { none, blockBarrier, warpBarrier, shuffle, vote, match };
 // Blocks the calling thread until all that take part have arrived at the same site. vote, blockBarrier: the lanes (number

@@ -90,8 +90,8 @@ std::string deviceName() {
     return "simulated device " + std::to_string(detail::chosen);
 }
 
-bool Stream::done() const {
-    while (!queue_.empty()) {
+bool Stream::runUntil(const bool* reached) const {
+    while (!queue_.empty() && !(reached != nullptr && *reached)) {
         Work work = std::move(queue_.front());
         queue_.pop_front();
         try {
@@ -109,6 +109,10 @@ bool Stream::done() const {
 
 void Stream::synchronize() const {
     while (!done()) std::this_thread::yield();
+}
+
+void Stream::synchronizeUntil(const bool& reached) const {
+    while (!runUntil(&reached)) std::this_thread::yield();
 }
 
 Stream::~Stream() {

@@ -1,7 +1,9 @@
 // What the scheduler says when a kernel fails, and the functions of simt.hpp that kernels call.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <utility>
 
@@ -70,6 +72,16 @@ std::string Scheduler::deadlock() const {
     for (const auto& [place, entry] : places)
         s += fmt::format(" {} thread(s), the first {}, wait in {};", entry.first, text(entry.second->index), place);
     return s + fmt::format(" {} have returned", returned);
+}
+
+bool dropsWait(Site site) {
+    Options& o = options();
+    const auto same = [&](const Site& s) {
+        return s.line() == site.line() && std::strcmp(s.file_name(), site.file_name()) == 0;
+    };
+    auto known = std::find_if(o.waits.begin(), o.waits.end(), same);
+    if (known == o.waits.end()) known = o.waits.insert(o.waits.end(), site);
+    return std::size_t(known - o.waits.begin()) == o.droppedWait;
 }
 
 Options& options() {
