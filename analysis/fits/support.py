@@ -23,11 +23,11 @@ def modules(*names):
                  "what pip install './analysis[fits]' brings")
 
 
-def arguments(description, seed, **more):
+def arguments(description, seed, library="bc03lr", **more):
     """The command line; more: name = (default, help)."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=FIGURES, help="folder of the figure and the JSON (docs/figures)")
-    parser.add_argument("--library", default="bc03lr", help="SSP library (bc03lr)")
+    parser.add_argument("--library", default=library, help=f"SSP library ({library})")
     parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--quick", action="store_true", help="a small problem: shows that it runs, not what it proves")
     for name, (default, text) in more.items():
