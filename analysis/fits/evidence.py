@@ -29,7 +29,6 @@ PRIOR = {"log_mass": (0.0, 0.3, 0.0), "log_age": (0.0, 0.15, 0.0), "log_metallic
 MEAN, SPREAD, TRUE = np.array(list(PRIOR.values())).T
 INCLINATION = 50.0
 SIGNAL_TO_NOISE = 1.5  # a voxel of median flux
-STARTS = 8  # of the search for the mode
 DECISIVE = 5.0  # difference of ln Z: odds of 150
 
 
@@ -59,17 +58,17 @@ def mock(library, seed, n_stars):
 
 def evidence(job):
     """Both evidences of one hypothesis. ln Z is relative to the likelihood's constant, the same for all."""
-    mocked, library, n_stars, live, seed = job
+    mocked, library, n_stars, live, n_starts, seed = job
     p, data, sigma, d = problem(library, n_stars), jnp.asarray(mocked["data"]), mocked["sigma"], len(PRIOR)
     random = np.random.default_rng(seed)
-    starts = [np.zeros(d), *random.normal(size=(STARTS - 1, d))]
+    starts = [np.zeros(d), *random.normal(size=(n_starts - 1, d))]
     mode, loss, _ = min((p.gauss_newton(s, data, sigma, (-6, 6), normal_prior=True) for s in starts), key=lambda f: f[1])
     curvature = p.curvature(mode, sigma)  # of the prior, normalised, and the likelihood
     laplace = -loss - 0.5 * np.linalg.slogdet(curvature)[1]
 
     def log_likelihood(u):
         return 0.5 * float(u @ u) - float(p.value(jnp.asarray(u), data, sigma))
-    sampler = dynesty.NestedSampler(log_likelihood, special.ndtri, d, nlive=live, rstate=random)
+    sampler = dynesty.NestedSampler(log_likelihood, special.ndtri, d, nlive=live, sample="rwalk", rstate=random)
     sampler.run_nested(dlogz=0.1, print_progress=False)
     r = sampler.results
     cube = np.asarray(p.cube(jnp.asarray(mode)))
@@ -81,9 +80,10 @@ def evidence(job):
 
 def draw_figure(mocks, results):
     names = [Path(m["library"]).stem for m in mocks]
-    colours = dict(zip((m["library"] for m in mocks), (FIT, "#e07a00")))
+    colours = dict(zip((r["library"] for r in results), (FIT, "#e07a00")))
     with plt.rc_context(support.STYLE):
-        figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained", width_ratios=(1.5, 0.8, 1))
+        figure, axes = plt.subplots(len(mocks), 3, figsize=(13, 3.5 * len(mocks)), squeeze=False, layout="constrained",
+                                    width_ratios=(1.5, 0.8, 1))
         for row, m, name in zip(axes, mocks, names):
             image = m["clean"].mean(axis=2)
             weight = image * (image > 0.05 * image.max())  # the galaxy's spectrum: spaxels weighted with their light
@@ -111,10 +111,10 @@ def draw_figure(mocks, results):
 def main():
     options = support.arguments(__doc__, seed=4, stars=(250, "of the mock"), other=("emiles", "the other SSP library"),
                                 workers=(2, "processes, each of one thread"))
-    live = 50 if options.quick else 200
+    live = 25 if options.quick else 100
     libraries = (options.other, options.library)
-    mocks = [mock(library, options.seed, options.stars) for library in libraries]
-    jobs = [(m, library, options.stars, live, options.seed) for m in mocks for library in libraries]
+    mocks = [mock(library, options.seed, options.stars) for library in libraries[:1 if options.quick else 2]]
+    jobs = [(m, library, options.stars, live, 2 if options.quick else 8, options.seed) for m in mocks for library in libraries]
     results = scene.in_processes(evidence, jobs, options.workers, every=1, what="hypotheses")
     for r in results:
         r["agree"] = bool(abs(r["nested"] - r["laplace"]) <= 3 * r["nested_error"])

@@ -127,14 +127,14 @@ def flanks(cube, wavelength):
     off = wavelength - 3933.7 * 1.05
     blue, red = (cube[:, :, (side * off > 0) & (side * off < 12)].mean(axis=2) for side in (-1, 1))
     mean = cube.mean(axis=2)
-    return np.where(mean > 5, (blue - red) / np.maximum(mean, 1), np.nan)
+    return np.where(mean > 10, (blue - red) / np.maximum(mean, 1), np.nan)
 
 
 def draw(plt, losses, truth, found, chi2, chi2_of_middle, images):
     import matplotlib as mpl
     with mpl.rc_context(support.STYLE):
         fig = plt.figure(figsize=(11.5, 5.6))
-        grid = fig.add_gridspec(1, 4, wspace=0.34, left=0.06, right=0.98, top=0.95, bottom=0.6)
+        grid = fig.add_gridspec(1, 4, width_ratios=(1, 1, 1.35, 1.35), wspace=0.25, left=0.06, right=0.98, top=0.95, bottom=0.6)
         lower = fig.add_gridspec(1, len(PRIOR), wspace=0.36, left=0.06, right=0.98, top=0.44, bottom=0.1).subplots()
         ax = fig.add_subplot(grid[0, 0])
         smooth = np.convolve(losses, np.ones(9) / 9, mode="valid")
@@ -153,14 +153,14 @@ def draw(plt, losses, truth, found, chi2, chi2_of_middle, images):
             both = np.concatenate([seen, np.full((len(seen), 1), np.nan), drawn], axis=1)
             most = np.nanmax(abs(drawn))
             ax.imshow(both, origin="lower", cmap="magma" if place == 0 else "RdBu_r", vmin=0 if place == 0 else -most, vmax=most)
-            ax.set(xticks=[], yticks=[], title=title)
+            ax.set(xticks=[], yticks=[], title=title, facecolor="#dddddd")
             ax.set_xlabel("observed        drawn")
         for k, (name, low, high, unit) in enumerate(PRIOR):
             ax = fig.add_subplot(lower[k])
             ax.plot([low, high], [low, high], color="#888888", lw=0.8)
             ax.axhline((low + high) / 2, color="#bbbbbb", lw=0.8, ls="--")
             ax.plot(truth[:, k], found[:, k], ".", color=support.FIT, ms=4)
-            ax.set(xlabel="truth", ylabel="network", title=f"{name.replace('_', ' ')} [{unit}]")
+            ax.set(xlabel="truth", ylabel="" if k else "network", title=f"{name.replace('_', ' ').replace('psf', 'PSF')} [{unit}]")
         return fig
 
 

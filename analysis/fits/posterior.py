@@ -15,6 +15,7 @@ metallicity (0.15 dex), a factor of velocities (sigma 0.3 of its logarithm), all
 """
 
 import sys
+import tempfile
 
 import matplotlib
 import numpy as np
@@ -31,6 +32,8 @@ diagnostics, infer, hmc, stats = support.modules("numpyro.diagnostics", "numpyro
 NAMES = ("log_mass", "log_age", "log_metallicity", "log_velocity", "inclination")
 LABELS = ("mass [dex]", "age [dex]", "metallicity [dex]", "ln velocity", "inclination [deg]")
 SIGNAL_TO_NOISE = 5.0  # a voxel of median flux
+WAVELENGTH = (5050.0, 5550.0, 5.0)
+SAMPLE = 3.6  # Angstrom, of the library, which is averaged to that: gradients cost a third and widths are the same
 
 
 def physical(u):
@@ -41,7 +44,11 @@ def physical(u):
 
 
 def problem(library, n_stars):
-    model = tessera.Model(scene.config(library, (5050.0, 5550.0, 5.0)), threads=1)
+    whole = tessera.Model(scene.config(library, WAVELENGTH)).library
+    step = np.median(np.diff(whole["wavelength"][(whole["wavelength"] > 4500) & (whole["wavelength"] < 5700)]))
+    with tempfile.TemporaryDirectory() as folder:
+        coarse = support.thinned_library(whole, None, None, (4500.0, 5700.0), folder + "/ssp.hdf5", max(1, int(SAMPLE / step)))
+        model = tessera.Model(scene.config(coarse, WAVELENGTH), threads=1)
     stars = {k: jnp.asarray(v) for k, v in scene.stars(n_stars).items()}
 
     def inputs(u):
@@ -157,8 +164,8 @@ def draw_figure(truth, samples, gauss, ranks, n_ranks, bins):
 
 
 def main():
-    options = support.arguments(__doc__, seed=3, library="emiles", stars=(250, "of the mock"), mocks=(200, "of the calibration"), workers=(2, "processes, each of one thread"))
-    draws, thin, warmup, mocks, bins, long = (9, 1, 5, 4, 2, 40) if options.quick else (49, 2, 10, options.mocks, 10, 250)
+    options = support.arguments(__doc__, seed=4, library="emiles", stars=(250, "of the mock"), mocks=(200, "of the calibration"), workers=(2, "processes, each of one thread"))
+    draws, thin, warmup, mocks, bins, long = (9, 1, 5, 4, 2, 40) if options.quick else (29, 2, 10, options.mocks, 10, 200)
     common = (draws, thin, warmup, options.library, options.stars)
 
     setup(*common)
