@@ -58,7 +58,7 @@ def mock(library, seed, n_stars):
 
 def evidence(job):
     """Both evidences of one hypothesis. ln Z is relative to the likelihood's constant, the same for all."""
-    mocked, library, n_stars, live, n_starts, seed = job
+    mocked, library, n_stars, live, walks, n_starts, seed = job
     p, data, sigma, d = problem(library, n_stars), jnp.asarray(mocked["data"]), mocked["sigma"], len(PRIOR)
     random = np.random.default_rng(seed)
     starts = [np.zeros(d), *random.normal(size=(n_starts - 1, d))]
@@ -68,7 +68,8 @@ def evidence(job):
 
     def log_likelihood(u):
         return 0.5 * float(u @ u) - float(p.value(jnp.asarray(u), data, sigma))
-    sampler = dynesty.NestedSampler(log_likelihood, special.ndtri, d, nlive=live, sample="rwalk", rstate=random)
+    sampler = dynesty.NestedSampler(log_likelihood, special.ndtri, d, nlive=live, sample="rwalk", walks=walks,
+                                    rstate=random)
     sampler.run_nested(dlogz=0.1, print_progress=False)
     r = sampler.results
     cube = np.asarray(p.cube(jnp.asarray(mode)))
@@ -111,10 +112,10 @@ def draw_figure(mocks, results):
 def main():
     options = support.arguments(__doc__, seed=4, stars=(250, "of the mock"), other=("emiles", "the other SSP library"),
                                 workers=(2, "processes, each of one thread"))
-    live = 25 if options.quick else 100
+    live, walks, n_starts = (25, 8, 2) if options.quick else (100, 25, 8)
     libraries = (options.other, options.library)
     mocks = [mock(library, options.seed, options.stars) for library in libraries[:1 if options.quick else 2]]
-    jobs = [(m, library, options.stars, live, 2 if options.quick else 8, options.seed) for m in mocks for library in libraries]
+    jobs = [(m, library, options.stars, live, walks, n_starts, options.seed) for m in mocks for library in libraries]
     results = scene.in_processes(evidence, jobs, options.workers, every=1, what="hypotheses")
     for r in results:
         r["agree"] = bool(abs(r["nested"] - r["laplace"]) <= 3 * r["nested_error"])
