@@ -16,12 +16,12 @@ import numpy as np
 import support
 
 SPAXELS, SPAXEL = 10, 1.0  # arcsec
-WAVELENGTH = [3900.0, 4500.0, 10.0]
-NOISE = 0.02  # of the brightest voxel of the prior's middle
+WAVELENGTH = [4080.0, 4260.0, 3.0]  # calcium's H and K at the galaxy's redshift
+NOISE = 0.01  # of the brightest voxel of the prior's middle
 # name, lowest, highest, unit: uniform prior
 PRIOR = (("systemic_velocity", -150.0, 150.0, "km/s"), ("rotation", 50.0, 350.0, "km/s"), ("psf_fwhm", 1.4, 2.8, "arcsec"),
          ("log_age", 9.2, 9.8, "log10(yr)"), ("age_gradient", -0.25, 0.05, "dex/kpc"))
-COMPONENTS = 24  # of the cubes, that the network sees
+COMPONENTS = 32  # of the cubes, that the network sees beside the light of the whole
 LOW, HIGH = (np.array([p[k] for p in PRIOR]) for k in (1, 2))
 
 
@@ -30,7 +30,7 @@ def configuration(library):
                      "systemic_velocity": "none"},
             "telescope": {"fov": SPAXELS * SPAXEL, "spaxel": SPAXEL, "aperture": "square", "wavelength": WAVELENGTH},
             "ssp": {"library": library}, "spectra": {"accuracy": 1e-3},
-            "psf": {"kind": "gaussian", "fwhm": 2.0}, "lsf": {"fwhm": 10.0}}
+            "psf": {"kind": "gaussian", "fwhm": 2.0}, "lsf": {"fwhm": 6.0}}
 
 
 def disc(n, seed):
@@ -69,22 +69,27 @@ def decoder(tessera, jax, library, n_stars, seed):
 def make_encoder(equinox, jax, cubes, key):
     """A module cube -> fractions of the prior. cubes: some without noise, of which it has the principal components."""
     def features(cube, xp):
-        """On a scale between linear and logarithmic: bright and faint spaxels count."""
-        return xp.arcsinh(cube / 3).reshape(*cube.shape[:-3], -1)
+        """The cube in units of its own mean, and the logarithm of that."""
+        mean = cube.mean(axis=(-3, -2, -1), keepdims=True)
+        return (cube / mean).reshape(*cube.shape[:-3], -1), xp.log(xp.maximum(mean[..., 0, 0], 0.1))
 
-    of_all = features(cubes, np)
-    mean = of_all.mean(axis=0)
+    shapes, light = features(cubes, np)
+    mean, middle, spread = shapes.mean(axis=0), light.mean(), light.std()
     kept = min(COMPONENTS, len(cubes) // 4)
-    axes = np.linalg.svd(of_all - mean, full_matrices=False)[2][:kept]
-    axes = axes / np.sqrt(1 + np.var((of_all - mean) @ axes.T, axis=0))[:, None]  # about unit variance, noise included
+    # The principal components of what differs between the cubes, in order of signal to noise, since noise has all directions alike.
+    axes = np.linalg.svd(shapes - mean, full_matrices=False)[2][:kept]
+    noise = 1 / np.exp(middle)
+    axes = axes / np.sqrt(noise**2 + np.var((shapes - mean) @ axes.T, axis=0))[:, None]  # about unit variance, noise included
 
     class Encoder(equinox.Module):
         network: equinox.nn.MLP
 
         def __call__(self, cube):
-            return jax.nn.sigmoid(self.network(axes @ (features(cube, jax.numpy) - mean)))
+            shape, light = features(cube, jax.numpy)
+            seen = jax.numpy.concatenate([axes @ (shape - mean), (light - middle) / spread])
+            return jax.nn.sigmoid(self.network(seen))
 
-    network = equinox.filter_jit(equinox.nn.MLP)(kept, len(PRIOR), 64, 2, jax.nn.gelu, key=key)
+    network = equinox.filter_jit(equinox.nn.MLP)(kept + 1, len(PRIOR), 64, 2, jax.nn.gelu, key=key)
     return Encoder(network)
 
 
@@ -117,11 +122,19 @@ def train(jax, equinox, optax, decode, encoder, clean, steps, batch, random):
     return encoder, losses
 
 
+def flanks(cube, wavelength):
+    """A map of the velocities: what calcium's K line leaves in its blue flank less in its red one, over the mean; NaN without light."""
+    off = wavelength - 3933.7 * 1.05
+    blue, red = (cube[:, :, (side * off > 0) & (side * off < 12)].mean(axis=2) for side in (-1, 1))
+    mean = cube.mean(axis=2)
+    return np.where(mean > 10, (blue - red) / np.maximum(mean, 1), np.nan)
+
+
 def draw(plt, losses, truth, found, chi2, chi2_of_middle, images):
     import matplotlib as mpl
     with mpl.rc_context(support.STYLE):
         fig = plt.figure(figsize=(11.5, 5.6))
-        grid = fig.add_gridspec(1, 4, wspace=0.34, left=0.06, right=0.98, top=0.95, bottom=0.6)
+        grid = fig.add_gridspec(1, 4, width_ratios=(1, 1, 1.35, 1.35), wspace=0.25, left=0.06, right=0.98, top=0.95, bottom=0.6)
         lower = fig.add_gridspec(1, len(PRIOR), wspace=0.36, left=0.06, right=0.98, top=0.44, bottom=0.1).subplots()
         ax = fig.add_subplot(grid[0, 0])
         smooth = np.convolve(losses, np.ones(9) / 9, mode="valid")
@@ -138,28 +151,29 @@ def draw(plt, losses, truth, found, chi2, chi2_of_middle, images):
         for place, (title, seen, drawn) in enumerate(images):
             ax = fig.add_subplot(grid[0, 2 + place])
             both = np.concatenate([seen, np.full((len(seen), 1), np.nan), drawn], axis=1)
-            ax.imshow(both, origin="lower", cmap="magma" if place == 0 else "RdBu_r")
-            ax.set(xticks=[], yticks=[], title=title)
+            most = np.nanmax(abs(drawn))
+            ax.imshow(both, origin="lower", cmap="magma" if place == 0 else "RdBu_r", vmin=0 if place == 0 else -most, vmax=most)
+            ax.set(xticks=[], yticks=[], title=title, facecolor="#dddddd")
             ax.set_xlabel("observed        drawn")
         for k, (name, low, high, unit) in enumerate(PRIOR):
             ax = fig.add_subplot(lower[k])
             ax.plot([low, high], [low, high], color="#888888", lw=0.8)
             ax.axhline((low + high) / 2, color="#bbbbbb", lw=0.8, ls="--")
             ax.plot(truth[:, k], found[:, k], ".", color=support.FIT, ms=4)
-            ax.set(xlabel="truth", ylabel="network", title=f"{name.replace('_', ' ')} [{unit}]")
+            ax.set(xlabel="truth", ylabel="" if k else "network", title=f"{name.replace('_', ' ').replace('psf', 'PSF')} [{unit}]")
         return fig
 
 
 def main():
-    options = support.arguments(__doc__, seed=1)
+    options = support.arguments(__doc__, seed=1, library="emiles")
     tessera, jax, equinox, optax, matplotlib = support.modules("tessera", "jax", "equinox", "optax", "matplotlib")
     matplotlib.use("Agg")
     plt, = support.modules("matplotlib.pyplot")
-    n_stars, mocks, unseen, steps, batch = (100, 64, 16, 60, 6) if options.quick else (200, 1000, 200, 900, 12)
+    n_stars, mocks, unseen, steps, batch = (100, 64, 16, 60, 6) if options.quick else (200, 1500, 200, 2500, 16)
 
     with tempfile.TemporaryDirectory() as folder:
         whole = tessera.Model(configuration(options.library)).library
-        library = support.thinned_library(whole, np.arange(8.0, 10.2, 0.15), (0.008, 0.02), (3300.0, 4800.0), folder + "/ssp.hdf5")
+        library = support.thinned_library(whole, np.arange(8.0, 10.2, 0.15), (0.008, 0.02), (3500.0, 4600.0), folder + "/ssp.hdf5")
         decode, model = decoder(tessera, jax, library, n_stars, options.seed)
     random = np.random.default_rng(options.seed)
     fractions, unseen_fractions = (random.random((n, len(PRIOR)), dtype=np.float32) for n in (mocks, unseen))
@@ -194,8 +208,8 @@ def main():
     support.say(f"median chi^2 a voxel of mocks not seen before: {np.median(chi2):.3f}, of the prior's middle {np.median(chi2_of_middle):.1f}")
     show = int(np.argsort(chi2)[len(chi2) // 2])
     pair = [np.asarray(c[show]) for c in (noisy, drawn)]
-    blue = [c[:, :, :len(model.wavelength) // 4].mean(axis=2) / np.maximum(c.mean(axis=2), 1) for c in pair]
-    images = [("mean flux", *(np.arcsinh(c.mean(axis=2)) for c in pair)), ("flux below 4050 Å / mean", *blue)]
+    fields = [flanks(c, model.wavelength) for c in pair]
+    images = [("mean flux", *(np.arcsinh(c.mean(axis=2)) for c in pair)), ("calcium K: blue flank − red flank", *fields)]
     support.finish(options.output, "hybrid_network", results, draw(plt, losses, truth, found, chi2, chi2_of_middle, images))
 
 

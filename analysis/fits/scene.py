@@ -77,6 +77,20 @@ class Problem:
                                   options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-5, "maxls": 30})
         return found.x * scale, found.fun, found.nfev
 
+    def gauss_newton(self, start, data, sigma, bounds, normal_prior):
+        """Least squares with the Jacobian (scipy's least_squares: Gauss-Newton in a region of trust) from start, under a standard normal
+        prior or none: theta, loss, evaluations."""
+        d, data = len(start), np.asarray(data)
+        deviation = np.eye(d) if normal_prior else np.zeros((0, d))
+
+        def residual(x):
+            return np.concatenate([((np.asarray(self.cube(jnp.asarray(x))) - data) / sigma).ravel(), deviation @ x])
+
+        def slopes(x):
+            return np.concatenate([np.asarray(self.jacobian(jnp.asarray(x))) / sigma, deviation])
+        found = optimize.least_squares(residual, start, slopes, bounds, x_scale="jac", ftol=1e-9, xtol=1e-9, max_nfev=60)
+        return found.x, found.cost, found.nfev
+
 
 def in_processes(function, items, workers, setup=None, arguments_of_setup=(), every=20, what="mocks"):
     """[function(i) for i in items] in processes that are started, not forked, after setup(*arguments_of_setup) in each; in this

@@ -23,11 +23,11 @@ def modules(*names):
                  "what pip install './analysis[fits]' brings")
 
 
-def arguments(description, seed, **more):
+def arguments(description, seed, library="bc03lr", **more):
     """The command line; more: name = (default, help)."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=FIGURES, help="folder of the figure and the JSON (docs/figures)")
-    parser.add_argument("--library", default="bc03lr", help="SSP library (bc03lr)")
+    parser.add_argument("--library", default=library, help=f"SSP library ({library})")
     parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--quick", action="store_true", help="a small problem: shows that it runs, not what it proves")
     for name, (default, text) in more.items():
@@ -48,21 +48,26 @@ def finish(folder, name, results, figure):
     say(f"wrote {folder / name}.png and .json")
 
 
-def thinned_library(library, log_age, metallicity, band, path):
-    """Writes an SSP library (docs/formats.md) of those nodes of ``library`` (Model.library) that are nearest to the wanted ones, at
-    wavelengths within band. What a derivative costs grows with the number of templates, and the
-    bundled libraries have a thousand. Returns path."""
+def thinned_library(library, log_age, metallicity, band, path, samples=1):
+    """Writes an SSP library (docs/formats.md) of those nodes of ``library`` (Model.library) that are nearest to the wanted ones (None: all),
+    at wavelengths within band, means of so many samples. What a derivative costs grows with the numbers of templates and of
+    samples, and the bundled libraries have a thousand templates, or a sample every 0.9 Angstrom. Returns path."""
     import h5py
     import numpy as np
 
     def nearest(axis, wanted):
-        return np.unique([np.argmin(np.abs(axis - w)) for w in wanted])
+        return np.arange(len(axis)) if wanted is None else np.unique([np.argmin(np.abs(axis - w)) for w in wanted])
 
-    ages, metals = nearest(library["log_age"], log_age), nearest(np.log10(library["metallicity"]), np.log10(metallicity))
+    def coarser(x):
+        return x[..., :x.shape[-1] // samples * samples].reshape(*x.shape[:-1], -1, samples).mean(axis=-1)
+
+    ages = nearest(library["log_age"], log_age)
+    metals = nearest(np.log10(library["metallicity"]), None if metallicity is None else np.log10(metallicity))
     waves = (library["wavelength"] > band[0]) & (library["wavelength"] < band[1])
     with h5py.File(path, "w") as file:
         file.attrs.update(tessera_ssp_version=1, name=f"nodes of {library['name']}", source=library["name"], medium="unstated",
                           flux_unit="Lsun/Angstrom/Msun")
         file["log_age"], file["metallicity"] = library["log_age"][ages], library["metallicity"][metals]
-        file["wavelength"], file["flux"] = library["wavelength"][waves], library["flux"][metals][:, ages][:, :, waves]
+        file["wavelength"] = coarser(library["wavelength"][waves])
+        file["flux"] = coarser(library["flux"][metals][:, ages][:, :, waves])
     return str(path)

@@ -43,6 +43,7 @@ class TestFits(unittest.TestCase):
         found = self.run_script("posterior")
         self.assertEqual(found["nuts"]["divergent"], 0)
         self.assertGreater(found["accept"], 0.8)
+        self.assertEqual(found["mode_below_truth"], 0)
         for name, mean in found["mean"].items():
             self.assertLess(abs(mean - found["truth"][name]), 5 * found["sigma"][name], name)
 
@@ -53,10 +54,14 @@ class TestFits(unittest.TestCase):
         write_library(other)
         with h5py.File(other, "r+") as file:
             file["flux"][...] *= 1 + 0.3 * ((file["wavelength"][...] / 5000) % 0.1 > 0.05)
-        found = self.run_script("evidence", "--truth", str(other))
-        one, two = found["hypotheses"]
-        self.assertGreater(one["nested"], two["nested"])
-        self.assertLess(abs(one["nested"] - one["laplace"]), 5 * one["nested_error"] + 1)
+        found = self.run_script("evidence", "--other", str(other))
+        self.assertGreater(found["ln_odds"][str(other)]["nested"], 5)
+        self.assertGreater(found["ln_odds"][str(other)]["laplace"], 5)
+        for hypothesis in found["hypotheses"]:
+            if hypothesis["mock"] == hypothesis["library"]:
+                self.assertLess(abs(hypothesis["nested"] - hypothesis["laplace"]), 4 * hypothesis["nested_error"] + 0.5)
+                for found_at, sigma, truth in zip(hypothesis["mode"], hypothesis["sigma"], (0, 0, 0, 20, 2)):
+                    self.assertLess(abs(found_at - truth), 5 * sigma)
 
 
 if __name__ == "__main__":
