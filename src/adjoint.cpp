@@ -110,7 +110,7 @@ ViewSums Linearisation::State::inputsOfCube(const Cube& cubeBar, const GradientO
     const Optics& o = optics();
     const std::size_t wings = o.wings();
     const std::vector<PsfParameter> psfs = options.instrument ? psfParametersOf() : std::vector<PsfParameter>{};
-    const std::vector<LsfParameter> lsfs = options.instrument ? lsfParametersOf() : std::vector<LsfParameter>{};
+    const std::vector<LsfParameter> lsfs = options.instrument ? lsfSlopesOf() : std::vector<LsfParameter>{};
     const bool instrument = !psfs.empty() || !lsfs.empty();
     if (device && !options.templates) return vjpOnDevice(cubeBar, psfs, lsfs, g);
     const OpticsTranspose transpose(o, o.psf(), o.lsf());
@@ -159,7 +159,7 @@ ViewSums Linearisation::State::inputsOfCube(const Cube& cubeBar, const GradientO
 
     const StageTimer timer("inputs adjoint");
     for (std::size_t k = 0; k < psfs.size(); ++k) psfBarOf(psfs[k], g) = total(psfBar[k]);
-    for (const std::vector<double>& p : lsfBar) g.lsf.push_back(total(p));
+    for (std::size_t p = 0; p < lsfs.size(); ++p) addLsfBar(lsfs[p], total(lsfBar[p]), g);
     if (templates) {
         const std::vector<double> sums = templates->total();
         g.templates.assign(library.flux.size(), 0.0);

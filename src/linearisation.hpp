@@ -1,6 +1,7 @@
 // What a Linearisation holds: the galaxy as the stages see it, and the pieces that its tangents and adjoints share.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -61,6 +62,8 @@ struct Linearisation::State {
           plan(planView(c, l, cosmology_, t, c.views.at(viewIndex).redshift)),
           pieces{c.projection, plan.grid.padded(plan.plan.optics.pad()), in.boxSize, {}, 0} {}
 
+    static constexpr const char* lsfRedshift = "redshift";
+
     bool rubix() const { return config.compat == Compat::rubix; }
     Doppler doppler() const { return rubix() ? Doppler::exponential : config.spectra.doppler; }
     const Optics& optics() const { return plan.plan.optics; }
@@ -75,6 +78,22 @@ struct Linearisation::State {
     std::vector<LsfParameter> lsfParametersOf() const {
         if (!config.lsf) return {};
         return lsfParameters(lsfConfig(), lineWidths(), optics().grid(), library, view.redshift);
+    }
+    // These, and the redshift where the library's resolution is subtracted.
+    std::vector<LsfParameter> lsfSlopesOf() const {
+        std::vector<LsfParameter> all = lsfParametersOf();
+        if (!config.lsf) return all;
+        std::vector<double> slopes =
+            lineSigmaSlopes(lsfConfig(), lineWidths(), optics().grid(), library, view.redshift);
+        if (std::any_of(slopes.begin(), slopes.end(), [](double d) { return d != 0; }))
+            all.push_back({lsfRedshift, 0, std::move(slopes)});
+        return all;
+    }
+    static void addLsfBar(const LsfParameter& p, double bar, InputsBar& g) {
+        if (p.name == lsfRedshift)
+            g.redshiftShift += bar;
+        else
+            g.lsf.push_back(bar);
     }
     std::vector<PsfParameter> psfParametersOf() const {
         return config.psf ? psfParameters(*config.psf) : std::vector<PsfParameter>{};

@@ -14,8 +14,9 @@ ViewSums Linearisation::State::vjpOnDevice(const Cube& cubeBar, const std::vecto
     AdjointSums sums = device->vjp(task, cubeBar);
     for (std::size_t k = 0; k < psfs.size(); ++k) psfBarOf(psfs[k], g) = sums.psf[k];
     for (const LsfParameter& p : lsfs) {
-        double& sum = g.lsf.emplace_back(0.0);
+        double sum = 0;
         for (std::size_t j = 0; j < sums.sigma.size(); ++j) sum += sums.sigma[j] * p.sigmaSlope[j];
+        addLsfBar(p, sum, g);
     }
     g.stars = std::move(sums.stars);
     ViewSums seen;

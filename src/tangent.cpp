@@ -70,10 +70,14 @@ Cube Linearisation::jvp(const InputsBar& v) const {
             p == PsfParameter::fwhm ? v.psfFwhm : (p == PsfParameter::beta ? v.psfBeta : v.psfSigmaSpaxels);
         if (d != 0) changed.emplace_back(Optics(s.psfSlope(p), o.lsf(), n, o.grid()), d);
     }
-    const std::vector<LsfParameter> lsfs = s.lsfParametersOf();
-    if (!v.lsf.empty() && v.lsf.size() != lsfs.size())
-        throw Error(fmt::format("a tangent of {} parameters of the LSF for {}", v.lsf.size(), lsfs.size()));
-    if (std::any_of(v.lsf.begin(), v.lsf.end(), [](double d) { return d != 0; })) {
+    const std::vector<LsfParameter> lsfs = s.lsfSlopesOf();
+    std::vector<double> lsf = v.lsf;
+    if (const std::size_t own = s.lsfParametersOf().size(); lsf.empty())
+        lsf.assign(own, 0.0);
+    else if (lsf.size() != own)
+        throw Error(fmt::format("a tangent of {} parameters of the LSF for {}", lsf.size(), own));
+    if (lsfs.size() > lsf.size()) lsf.push_back(v.redshiftShift);
+    if (std::any_of(lsf.begin(), lsf.end(), [](double d) { return d != 0; })) {
         Lsf slope = s.lsfSlope();
         const std::size_t width = 2 * wings + 1, stride = slope.taps.size() / width;
         for (std::size_t d = 0; d < width; ++d)
@@ -81,8 +85,7 @@ Cube Linearisation::jvp(const InputsBar& v) const {
                 const auto source = std::clamp<std::ptrdiff_t>(std::ptrdiff_t(j + d) - std::ptrdiff_t(wings), 0,
                                                                std::ptrdiff_t(pixels) - 1);
                 double sigma = 0;
-                for (std::size_t k = 0; k < lsfs.size(); ++k)
-                    sigma += v.lsf[k] * lsfs[k].sigmaSlope[std::size_t(source)];
+                for (std::size_t k = 0; k < lsfs.size(); ++k) sigma += lsf[k] * lsfs[k].sigmaSlope[std::size_t(source)];
                 slope.taps[d * stride + j] *= float(sigma);
             }
         changed.emplace_back(Optics(o.psf(), std::move(slope), n, o.grid()), 1.0);

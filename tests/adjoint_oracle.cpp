@@ -20,6 +20,18 @@ void kernelAdjoint(const AdjointScene& s, const std::vector<double>& x, const st
     }
 }
 
+// d/dz of libraryWidth(), F(u) (1 + z) at u = lambda / (1 + z): F - u F'.
+double librarySlope(const AdjointScene& s, const std::vector<double>& x, double lambda) {
+    const SspLibrary& l = s.library;
+    if (!s.config.lsf->subtractLibrary || l.fwhm.empty()) return 0;
+    const double stretch = 1 + x[s.global(AdjointScene::redshiftShift)], rest = lambda / stretch;
+    const double own = libraryWidth(s, x, lambda) / stretch;
+    for (std::size_t m = 0; m + 1 < l.nLambda(); ++m)
+        if (l.wavelength[m] < rest && rest < l.wavelength[m + 1])
+            return own - rest * (l.fwhm[m + 1] - l.fwhm[m]) / (l.wavelength[m + 1] - l.wavelength[m]);
+    return own;
+}
+
 }  // namespace
 
 std::vector<double> sceneInputs(AdjointScene& s, const Stars& stars) {
@@ -111,8 +123,7 @@ std::vector<double> oracleAdjoint(const AdjointScene& s, const std::vector<doubl
             }
         });
         for (std::size_t k = 0; k < wide.size; ++k) {
-            const Source at = sourceOf(s, k);
-            const double sigma = sigmaOf(s, x, at);
+            const double lambda = widthAt(s, k), sigma = sigmaOf(s, x, lambda);
             if (!(sigma > 0)) continue;
             std::vector<double> sharesBar(2 * s.wings + 1, 0.0);
             normaliseTapsAdjoint(lsf.taps[k].data(), int(sharesBar.size()), lsf.norm[k], sharesBar.data(),
@@ -123,18 +134,19 @@ std::vector<double> oracleAdjoint(const AdjointScene& s, const std::vector<doubl
                 lineSpreadShareAdjoint(wide.centre(j) - wide.centre(double(k)), sigma, sigmaBar,
                                        sharesBar[d] * (wide.edge(j + 1) - wide.edge(j)));
             }
-            double widthBar = 0, ignored = 0;  // the library's part of the redshift stays as it is
-            addedFwhmAdjoint(instrumentWidth(s, x, at.lambda), at.library, s.config.views[0].redshift, widthBar,
-                             ignored, sigmaBar / units::fwhm_per_sigma);
+            // added^2 = instrument^2 - library^2, the library's observed at F(lambda / (1 + z)) (1 + z).
+            const double instrument = instrumentWidth(s, x, lambda), library = libraryWidth(s, x, lambda);
+            const double addedBar = sigmaBar / (sigma * sq(units::fwhm_per_sigma)), widthBar = addedBar * instrument;
+            xBar[s.global(AdjointScene::redshiftShift)] -= addedBar * library * librarySlope(s, x, lambda);
             const LsfConfig& l = *s.config.lsf;
             if (l.fwhm)
                 xBar[s.lsf(0)] += widthBar;
             else if (l.sigma)
                 xBar[s.lsf(0)] += widthBar * units::fwhm_per_sigma;
             else if (l.resolution)
-                xBar[s.lsf(0)] -= widthBar * at.lambda / sq(x[s.lsf(0)]);
+                xBar[s.lsf(0)] -= widthBar * lambda / sq(x[s.lsf(0)]);
             else
-                polynomialAdjoint(x.data() + s.lsf(0), int(s.lsfSize()), at.lambda, xBar.data() + s.lsf(0), widthBar);
+                polynomialAdjoint(x.data() + s.lsf(0), int(s.lsfSize()), lambda, xBar.data() + s.lsf(0), widthBar);
         }
     } else {
         spectraBar = spreadBar;

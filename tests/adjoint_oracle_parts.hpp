@@ -177,18 +177,9 @@ inline WavelengthGrid extended(const AdjointScene& s) {
 
 // ---- LSF: share[k][d] of source pixel k (of the extended grid) to pixel k + d - wings; pixels of the grid's end hold the
 // width of its last.
-struct Source {
-    double lambda, library;  // where the width is taken, and the library's own there
-};
-inline Source sourceOf(const AdjointScene& s, std::size_t k) {
+inline double widthAt(const AdjointScene& s, std::size_t k) {  // lambda where the width is taken
     const WavelengthGrid g = s.config.telescope.wavelengths();
-    const double j = std::clamp(double(k) - double(s.wings), 0.0, double(g.size - 1));
-    const SspLibrary& l = s.library;
-    double own = 0;
-    if (s.config.lsf->subtractLibrary && !l.fwhm.empty())
-        own = valuePiecewiseLinear(l.wavelength.data(), l.fwhm.data(), int(l.nLambda()),
-                                   g.centre(j) / (1 + s.config.views[0].redshift));
-    return {g.centre(j), own};
+    return g.centre(std::clamp(double(k) - double(s.wings), 0.0, double(g.size - 1)));
 }
 
 template <class T>
@@ -201,10 +192,22 @@ T instrumentWidth(const AdjointScene& s, const std::vector<T>& x, double lambda)
     return polynomial(x.data() + s.lsf(0), int(s.lsfSize()), lambda);
 }
 
+// The library's own FWHM as observed.
 template <class T>
-T sigmaOf(const AdjointScene& s, const std::vector<T>& x, const Source& at) {
-    return addedFwhm(instrumentWidth(s, x, at.lambda), at.library, T(s.config.views[0].redshift)) /
-           units::fwhm_per_sigma;
+T libraryWidth(const AdjointScene& s, const std::vector<T>& x, double lambda) {
+    const SspLibrary& l = s.library;
+    if (!s.config.lsf->subtractLibrary || l.fwhm.empty()) return T(0);
+    const T stretch = T(1) + x[s.global(AdjointScene::redshiftShift)];
+    const std::vector<T> own(l.fwhm.begin(), l.fwhm.end());
+    return valuePiecewiseLinear(l.wavelength.data(), own.data(), int(own.size()), lambda / stretch) * stretch;
+}
+
+template <class T>
+T sigmaOf(const AdjointScene& s, const std::vector<T>& x, double lambda) {
+    using std::sqrt;
+    const T instrument = instrumentWidth(s, x, lambda), library = libraryWidth(s, x, lambda);
+    const T d = instrument * instrument - library * library;
+    return (d > T(0) ? sqrt(d) : T(0)) / units::fwhm_per_sigma;
 }
 
 template <class T>
@@ -226,7 +229,7 @@ struct LineSpread {
     LineSpread(const AdjointScene& s, const std::vector<T>& x) {
         const WavelengthGrid g = extended(s);
         for (std::size_t k = 0; k < g.size; ++k) {
-            taps.push_back(sharesOf(s, sigmaOf(s, x, sourceOf(s, k)), k));
+            taps.push_back(sharesOf(s, sigmaOf(s, x, widthAt(s, k)), k));
             T sum(0);
             for (const T& t : taps.back()) sum += t;
             norm.push_back(sum);

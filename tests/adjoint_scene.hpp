@@ -54,7 +54,8 @@ inline AdjointScene makeScene(const SceneOptions& o) {
                 if (t == 0) s.library.wavelength.push_back(all.wavelength[m]);
                 s.library.flux.push_back(all.spectrum(t)[m]);
             }
-    if (o.libraryResolution) s.library.fwhm.assign(s.library.nLambda(), 1.2);
+    if (o.libraryResolution)
+        for (const double lambda : s.library.wavelength) s.library.fwhm.push_back(1.1 + 1e-3 * (lambda - low));
     if (o.psf) {
         c.psf = PsfConfig{};
         c.psf->kind = *o.psf;

@@ -37,7 +37,9 @@ struct InputsBar {
 };
 
 struct GradientOptions {
-    bool instrument = true;  // PSF and LSF: needs the spectra of the forward model too
+    // PSF and LSF, and the redshift's part in the LSF where the library's resolution is subtracted: needs the spectra of the
+    // forward model too.
+    bool instrument = true;
     bool templates = false;
 };
 

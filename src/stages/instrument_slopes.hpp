@@ -21,9 +21,14 @@ Psf makePsfSlope(const PsfConfig&, PsfParameter, const WavelengthGrid&, double s
 std::vector<double> lineSigmas(const LsfConfig&, const LineWidthTable*, const WavelengthGrid&, const SspLibrary&,
                                double redshift);
 
+// The derivative of each in the redshift, at which the library's own FWHM F is observed as L = F(lambda/(1+z)) (1+z): with
+// added^2 = instrument^2 - L^2, d added/dz = -L (F - F' lambda/(1+z)) / added. Derivation 12.
+std::vector<double> lineSigmaSlopes(const LsfConfig&, const LineWidthTable*, const WavelengthGrid&, const SspLibrary&,
+                                    double redshift);
+
 // A parameter of the LSF, and the derivative in it of every pixel's sigma [Angstrom]. A table has none.
 struct LsfParameter {
-    std::string name;   // fwhm | sigma | resolution | fwhm_polynomial
+    std::string name;   // fwhm | sigma | resolution | fwhm_polynomial; redshift
     std::size_t index;  // of a coefficient
     std::vector<double> sigmaSlope;
 };

@@ -20,6 +20,13 @@ double interpolate(const std::vector<double>& x, const std::vector<double>& y, d
     return y[m - 1] + (y[m] - y[m - 1]) * (at - x[m - 1]) / (x[m] - x[m - 1]);
 }
 
+// Slope of interpolate().
+double interpolateSlope(const std::vector<double>& x, const std::vector<double>& y, double at) {
+    if (at <= x.front() || at >= x.back()) return 0;
+    const std::size_t m = std::size_t(std::upper_bound(x.begin(), x.end(), at) - x.begin());
+    return (y[m] - y[m - 1]) / (x[m] - x[m - 1]);
+}
+
 double instrumentFwhm(const LsfConfig& c, const LineWidthTable* table, double lambda) {
     if (c.fwhm) return *c.fwhm;
     if (c.sigma) return *c.sigma * units::fwhm_per_sigma;
@@ -116,6 +123,21 @@ std::vector<LsfParameter> lsfParameters(const LsfConfig& c, const LineWidthTable
         for (std::size_t k = 0; k < count; ++k) out[k].sigmaSlope[j] = slope[k];
     }
     return out;
+}
+
+std::vector<double> lineSigmaSlopes(const LsfConfig& c, const LineWidthTable* table, const WavelengthGrid& grid,
+                                    const SspLibrary& library, double redshift) {
+    std::vector<double> slopes(grid.size, 0.0);
+    if (!c.subtractLibrary || library.fwhm.empty()) return slopes;
+    for (std::size_t j = 0; j < grid.size; ++j) {
+        const double lambda = grid.centre(double(j)), rest = lambda / (1 + redshift);
+        const double fwhm = libraryFwhm(c, library, redshift, lambda);
+        const double added = addedFwhm(instrumentFwhm(c, table, lambda), fwhm, redshift);
+        if (!(added > 0)) continue;
+        const double slope = fwhm - interpolateSlope(library.wavelength, library.fwhm, rest) * rest;
+        slopes[j] = -fwhm * (1 + redshift) * slope / added / units::fwhm_per_sigma;
+    }
+    return slopes;
 }
 
 Lsf makeLsfSlope(const std::vector<double>& sigma, const WavelengthGrid& grid, std::size_t radius) {
