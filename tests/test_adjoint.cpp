@@ -5,6 +5,7 @@
 
 #include "adjoint_vectors.hpp"
 #include "gradcheck.hpp"
+#include "stages/instrument_slopes.hpp"
 #include "stages/optics_transpose.hpp"
 #include "stages/spectra_derivative.hpp"
 #include "temporary.hpp"
@@ -331,4 +332,42 @@ TEST_CASE("crowded spaxels' gradients equal those star by star", "[adjoint]") {
                     byTemplates += total[t * table.stride + m] * double(table.flux[t * table.stride + m]);
             CHECK(byTemplates == Approx(light).epsilon(1e-4));
         }
+}
+
+// Of the redshift's gradient it is 1e-4, so it is looked at by itself.
+TEST_CASE("the redshift's part in the LSF of a library with a resolution", "[adjoint]") {
+    SceneOptions o;
+    o.lsf = SceneOptions::Lsf::sigma;
+    o.libraryResolution = true;
+    AdjointScene s = makeScene(o);
+    const double z = s.config.views[0].redshift;
+    const WavelengthGrid grid = s.config.telescope.wavelengths();
+
+    const std::vector<double> slopes = lineSigmaSlopes(*s.config.lsf, nullptr, grid, s.library, z);
+    constexpr double step = 1e-5;
+    const auto sigmas = [&](double at) { return lineSigmas(*s.config.lsf, nullptr, grid, s.library, at); };
+    const std::vector<double> up = sigmas(z + step), down = sigmas(z - step);
+    for (std::size_t j = 0; j < grid.size; ++j) {
+        CHECK(std::fabs(slopes[j]) > 0.1);
+        CHECK(slopes[j] == Approx((up[j] - down[j]) / (2 * step)).epsilon(1e-7));
+    }
+
+    // Of one width for all wavelengths: instrument^2 = (2.355 sigma)^2 takes what library^2 (1+z)^2 gives.
+    std::fill(s.library.fwhm.begin(), s.library.fwhm.end(), 1.2);
+    const Stars stars = sceneStars(150);
+    const Vector w = randomCotangent(s, 5);
+    const Cube cotangent = cubeOf(s, w);
+    const GalaxyInput input{};
+    const Linearisation at(Host{2}, stars, input, s.config, 0, s.library, s.cosmology, noTables);
+    const InputsBar with = at.vjp(cotangent, {true, false}), without = at.vjp(cotangent, {false, false});
+    const double perSigma = with.lsf.at(0);
+    REQUIRE(perSigma != 0);
+    CHECK(with.redshiftShift - without.redshiftShift ==
+          Approx(-perSigma * sq(1.2) * (1 + z) / (sq(units::fwhm_per_sigma) * *s.config.lsf->sigma)).epsilon(1e-6));
+    InputsBar tangent;
+    tangent.redshiftShift = 1;
+    const Cube pushed = at.jvp(tangent);
+    double product = 0;
+    for (std::size_t i = 0; i < w.size(); ++i) product += pushed.data[i] * w[i];
+    CHECK(product == Approx(with.redshiftShift).epsilon(4e-6));
 }
