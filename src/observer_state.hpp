@@ -33,7 +33,8 @@ struct Observer::State {
     const InstrumentTables& instrumentTables;
     std::list<View> views;  // the last used first
     CubeWorkspace workspace;
-    BinnedStars binned;  // memory
+    Projected projected;  // memory
+    BinnedStars binned;   // memory
     std::mutex spareMutex;
     std::vector<Buffer<float>> spare;  // memory of cubes
     std::unique_ptr<DeviceObserver> device;

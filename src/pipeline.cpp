@@ -128,6 +128,7 @@ Observer::Observer(Host exec, const Config& c, const SspLibrary& library, const 
                        {},
                        {},
                        {},
+                       {},
                        makeDeviceObserver(c.resources.backend, nodeRank()),
                        known}) {}
 
@@ -223,7 +224,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
 
     Projected projected = timed("project", [&] {
         return project(exec, stars, f, input.boxSize, padded, doppler, input.field ? input.field->depth : 0,
-                       c.projection);
+                       c.projection, std::move(state_->projected));
     });
     if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
     if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad()))) throw state_->emptyField(input, g.report, view);
@@ -237,13 +238,14 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     timed("bin", [&] {
         binned =
             team.shareSpaxels(exec, order(exec, stars, projected, padded.n * padded.n, table, std::move(binned.stars)));
-        settle(exec, binned, table);
     });
-    projected = {};  // its memory is wanted below
+    state_->projected = std::move(projected);
     timed("maps", [&] {
         if (knots.light.light.empty()) knots.light = bandLightTable(exec, table, g.wavelength, view.redshift);
-        MapResult m = maps(exec, binned, table, doppler, view.redshift, g.wavelength, n, optics.pad(),
-                           team.mine(n, optics.pad(), v.plan.mask), &knots.light);
+        const std::vector<std::uint8_t> mine = team.mine(n, optics.pad(), v.plan.mask);
+        MapSummation sums(table, knots.light, doppler, n, optics.pad(), mine);
+        settle(exec, binned, table, [&](std::size_t spaxel) { sums(binned, spaxel); });
+        MapResult m = std::move(sums).result();
         team.collectMaps(n, optics.pad(), m);
         const SpaxelSums total = m.total();
         g.report.nStarsInField = total.stars;

@@ -1,5 +1,6 @@
 tessera_test(physics)
 tessera_test(kernels)
+tessera_test(star_kernels)
 tessera_test(instrument SOURCES test_instrument.cpp oracle.cpp)
 tessera_test(accumulate SOURCES test_accumulate.cpp oracle.cpp)
 tessera_test(dense SOURCES test_dense.cpp oracle.cpp process.cpp)

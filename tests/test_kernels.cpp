@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "io/formation_clock.hpp"
+#include "kernel_levels.hpp"
 #include "simd/kernels.hpp"
 #include "support.hpp"
 #include "tessera/model/cube.hpp"
@@ -15,29 +16,6 @@ using namespace tessera;
 using namespace tessera::test;
 
 namespace {
-
-template <class F>
-void atEveryLevel(F test) {
-    int levels = 0;
-    for (const char* level : {"baseline", "avx2", "avx512"})
-        if (const simd::Kernels* k = simd::kernelsOf(level)) {
-            INFO("level " << level);
-            test(*k);
-            ++levels;
-        }
-    REQUIRE(levels > 0);
-}
-
-class Random {
-public:
-    explicit Random(std::uint64_t seed) : rng_(seed) {}
-    double operator()(double low = 0, double high = 1) { return low + (high - low) * uniform_(rng_); }
-    int below(int n) { return int((*this)(0, n)); }
-
-private:
-    std::mt19937_64 rng_;
-    std::uniform_real_distribution<double> uniform_;
-};
 
 // Templates at knots, in the two layouts of the kernels.
 struct Table {

@@ -65,9 +65,10 @@ struct Projected {
     std::uint64_t begin(std::size_t star) const { return firstPiece.empty() ? star : firstPiece[star]; }
 };
 // depth [kpc]: stars farther than half of it from the centre along the line of sight are outside; 0: none is.
+// memory: of earlier stars, to be used again.
 // Error: the stars have no smoothing lengths (see lacksSmoothing()); too many pieces for one rank.
 Projected project(Host, const Stars&, const GalaxyFrame&, double boxSize, const SpaxelGrid&, Doppler, double depth = 0,
-                  const ProjectionConfig& = {});
+                  const ProjectionConfig& = {}, Projected&& memory = {});
 // Whether the footprint wants smoothing lengths of the stars that there are not.
 bool lacksSmoothing(const Stars&, const ProjectionConfig&);
 
@@ -155,7 +156,8 @@ BinnedStars bin(Host, const Stars&, const Projected&, std::size_t nSpaxels, cons
 BinnedStars order(Host, const Stars&, const Projected&, std::size_t nSpaxels, const KnotTable&,
                   Buffer<StarRecord>&& memory = {});
 // Finds the dense spaxels of ordered stars and puts the stars of the others in the order of their bins of shift.
-void settle(Host, BinnedStars&, const KnotTable&);
+// then: called for each spaxel that is in order, whose stars are then in the thread's cache.
+void settle(Host, BinnedStars&, const KnotTable&, const std::function<void(std::size_t spaxel)>& then = {});
 // Leaves out the spaxels without stars: start becomes that of the others, whose numbers are kept in `spaxel`.
 void keepLit(BinnedStars&);
 
@@ -285,10 +287,25 @@ LibraryLimits limitsOf(const KnotTable&);
 // sums: of the field's spaxels; zero outside the mask.
 MapResult mapsOfSums(std::vector<SpaxelSums> sums, std::size_t n, std::span<const std::uint8_t> mask);
 // The stars are binned on the padded grid; the maps and the mask cover the field without its padding.
-// light: bandLightTable() of these arguments where it is known.
 MapResult maps(Host, const BinnedStars&, const KnotTable&, Doppler, double redshift, const WavelengthGrid&,
-               std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask,
-               const BandLightTable* light = nullptr);
+               std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask);
+// The same spaxel by spaxel, in any order and by any number of threads.
+class MapSummation {
+public:
+    // What it is given must outlive it. light: bandLightTable() of the table.
+    MapSummation(const KnotTable&, const BandLightTable& light, Doppler, std::size_t n, std::size_t pad,
+                 std::span<const std::uint8_t> mask);
+    void operator()(const BinnedStars&, std::size_t spaxel);  // of the padded grid
+    MapResult result() &&;
+
+private:
+    const BandLightTable& light_;
+    LibraryLimits limits_;
+    Doppler doppler_;
+    std::size_t n_, pad_;
+    std::span<const std::uint8_t> mask_;
+    std::vector<SpaxelSums> sums_;
+};
 
 // electronsPerFlux() of every pixel; 0 without exposures.
 std::vector<double> electronsPerPixel(const NoiseConfig&, const WavelengthGrid&);

@@ -23,6 +23,11 @@ extern const Kernels table{.name = TESSERA_TEXT(TESSERA_SIMD_LEVEL),
                            .addNormals = addNormals,
                            .scaleFloats = scaleFloats,
                            .scaleDoubles = scaleDoubles,
+                           .sky = sky,
+                           .shiftRange = shiftRange,
+                           .mapColumns = mapColumns,
+                           .sumMaps = sumMaps,
+                           .locate = locate,
                            .ages = ages};
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

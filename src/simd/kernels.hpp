@@ -41,6 +41,61 @@ struct NodeSumArgs {
     const double* shift;  // [count]
 };
 
+// Spaxel and shift of a block of stars: see project() in stages.hpp for the meaning. shift: of the relativistic kind for |v| <
+// 0.02 c, all of them where `slow`; else it is to be taken from the speeds.
+constexpr std::size_t skyBlock = 256;
+constexpr std::uint32_t outsideOfSky = 0xffffffffU;
+struct SkyArgs {
+    const double* position;  // [n][3]
+    const float* velocity;   // [n][3]
+    std::size_t n;           // at most skyBlock
+    double centre[3], velocityZero[3], axes[3][3], inverseC;
+    double box;        // 0: not periodic
+    double halfDepth;  // infinite: no star is too deep
+    double spaxelKpc;
+    std::size_t side;  // of the grid, at most 65535 spaxels
+    std::uint32_t* spaxel;
+    double* speed;  // along the line of sight
+    float* shift;
+    // Results: of the shifts inside the grid (infinite if none), their number, and whether all speeds are below 0.02 c.
+    float low, high;
+    std::size_t inside;
+    bool slow;
+};
+
+// An axis of two points or more, ascending, as floats.
+struct AxisArgs {
+    float low, high;            // the values in [low, high] lie on the axis
+    const std::int32_t* cells;  // of int((value - low) scale): the point at or below the cell, or one before it
+    float scale;
+    int steps;                   // at most so many points from there to the value's
+    const float* next;           // [points - 1] a value >= next[k] lies beyond the interval k; the last is infinite
+    const float *coarse, *rest;  // [points - 1] the point k, in two parts
+    const float* inverse;        // [points - 1] of the interval's length
+};
+
+// A block of one spaxel's stars and what the maps want of them: see BandLight, SpaxelSums and LibraryLimits in physics/maps.hpp.
+constexpr std::size_t mapBlock = 256;
+struct MapColumns {
+    const StarRecord* stars;
+    std::size_t n;  // at most mapBlock
+    const float* table;
+    double firstShift, step;
+    std::size_t nodes;
+    int ageStep, zStep;
+    double c;                             // speed of light
+    double ageLow, ageHigh, zLow, zHigh;  // a star beyond them is clamped
+    // [mapBlock] of the stars: light; velocity of the relativistic kind for |shift| < 0.02, all of them where `slow`, else
+    // it is to be filled in
+    double *light, *velocity;
+    bool slow;
+};
+struct MapSums {
+    enum { mass, light, clampedMass, massAge, massZ, lightAge, lightZ, massV, lightV, lightV2, count };
+    std::uint64_t stars = 0, clampedAge = 0, clampedMetallicity = 0;
+    alignas(64) double lane[count][8] = {};
+};
+
 // Ages at a snapshot from scale factors at formation: FormationClock's table (io/formation_clock.hpp). What was formed at no
 // time (<= 0) gets the age of the universe.
 struct AgeArgs {
@@ -171,6 +226,13 @@ struct Kernels {
     // values[i] *= factor, rounded once; whether all products lie in [low, high] (NaN does not)
     bool (*scaleFloats)(float* values, std::size_t n, double factor, double low, double high);
     bool (*scaleDoubles)(double* values, std::size_t n, double factor, double low, double high);
+    void (*sky)(SkyArgs&);
+    void (*shiftRange)(const StarRecord*, std::size_t n, float& low, float& high);  // least and largest of n > 0
+    void (*mapColumns)(MapColumns&);
+    void (*sumMaps)(const MapColumns&, MapSums&);  // adds to the sums
+    // Interval of each value and how far into it, as locate() of physics/ssp.hpp; clamped: 1 or 0.
+    void (*locate)(const AxisArgs&, const float* values, std::size_t n, std::int32_t* lower, float* fraction,
+                   std::int32_t* clamped);
     void (*ages)(const AgeArgs&, const double* formation, std::size_t n, float* out);
 };
 

@@ -35,6 +35,12 @@ void weigh(const float* in, std::size_t rows, std::size_t lanes, const float* we
 void addNormals(const NormalsKey&, std::uint64_t firstVoxel, std::size_t count, const float* variance, float* flux);
 bool scaleFloats(float* values, std::size_t n, double factor, double low, double high);
 bool scaleDoubles(double* values, std::size_t n, double factor, double low, double high);
+void sky(SkyArgs&);
+void shiftRange(const StarRecord* stars, std::size_t n, float& low, float& high);
+void mapColumns(MapColumns&);
+void sumMaps(const MapColumns&, MapSums&);
+void locate(const AxisArgs&, const float* values, std::size_t n, std::int32_t* lower, float* fraction,
+            std::int32_t* clamped);
 void ages(const AgeArgs&, const double* formation, std::size_t n, float* out);
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

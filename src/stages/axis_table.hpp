@@ -2,55 +2,75 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <vector>
 
-#include "tessera/physics/ssp.hpp"
+#include "simd/kernels.hpp"
 
 namespace tessera {
 
 class AxisTable {
 public:
-    explicit AxisTable(const std::vector<double>& axis) : axis_(axis), n_(int(axis.size())) {
-        const double range = axis.back() - axis.front();
-        scale_ = n_ > 1 ? float(cells / range) : 0.0F;
-        first_ = float(axis.front());
-        int k = 0;
-        for (int c = 0; c < cells; ++c) {
-            while (n_ > 1 && k + 2 < n_ && axis[std::size_t(k) + 1] <= axis.front() + range * c / cells) ++k;
-            lower_[c] = k;
+    explicit AxisTable(const std::vector<double>& axis) : only_(float(axis[0])) {
+        if (axis.size() == 1) return;
+        constexpr float inf = std::numeric_limits<float>::infinity();
+        const std::size_t intervals = axis.size() - 1;
+        args_.low = atOrAbove(axis.front());
+        args_.high = -atOrAbove(-axis.back());
+        for (std::size_t k = 0; k < intervals; ++k) {
+            next_.push_back(k + 1 < intervals ? atOrAbove(axis[k + 1]) : inf);
+            coarse_.push_back(float(axis[k]));
+            rest_.push_back(float(axis[k] - double(coarse_[k])));
+            inverse_.push_back(float(1 / (axis[k + 1] - axis[k])));
         }
-        for (int i = 0; i + 1 < n_; ++i)
-            inverse_.push_back(float(1 / (axis[std::size_t(i) + 1] - axis[std::size_t(i)])));
+        // Of values a hundredth of a cell beyond its ends, since a value's cell is rounded.
+        const double width = (double(args_.high) - double(args_.low)) / cells;
+        const auto intervalOf = [&](double cell) {
+            const float value = float(double(args_.low) + cell * width);
+            return std::int32_t(std::upper_bound(next_.begin(), next_.end() - 1, value) - next_.begin());
+        };
+        for (int c = 0; c <= cells; ++c) {
+            cells_.push_back(intervalOf(c - 0.01));
+            args_.steps = std::max(args_.steps, intervalOf(c + 1.01) - cells_.back());
+        }
+        args_.scale = width > 0 ? float(1 / width) : 0.0F;
+        args_.cells = cells_.data();
+        args_.next = next_.data();
+        args_.coarse = coarse_.data();
+        args_.rest = rest_.data();
+        args_.inverse = inverse_.data();
     }
+    AxisTable(const AxisTable&) = delete;
+    AxisTable& operator=(const AxisTable&) = delete;
 
-    // Arrays, not structs: a struct would be stored in parts and read as a whole, which stalls the core.
-    void locate(const float* values, std::size_t n, int* lower, float* fraction, unsigned char* clamped) const {
-        const double low = axis_.front(), high = axis_.back();
+    void locate(const simd::Kernels& kernels, const float* values, std::size_t n, std::int32_t* lower, float* fraction,
+                std::int32_t* clamped) const {
+        if (!cells_.empty()) {
+            kernels.locate(args_, values, n, lower, fraction, clamped);
+            return;
+        }
         for (std::size_t i = 0; i < n; ++i) {
-            const double value = values[i];
-            if (n_ == 1 || !(value >= low) || value > high) {
-                const AxisPosition<float> p = tessera::locate(axis_.data(), n_, values[i]);
-                lower[i] = p.lower;
-                fraction[i] = p.fraction;
-                clamped[i] = p.clamped;
-                continue;
-            }
-            int k = lower_[std::min(cells - 1, int((values[i] - first_) * scale_))];
-            while (k > 0 && axis_[std::size_t(k)] > value) --k;
-            while (k + 2 < n_ && axis_[std::size_t(k) + 1] <= value) ++k;
-            lower[i] = k;
-            fraction[i] = float(value - axis_[std::size_t(k)]) * inverse_[std::size_t(k)];
-            clamped[i] = 0;
+            lower[i] = 0;
+            fraction[i] = 0;
+            clamped[i] = values[i] != only_;
         }
     }
 
 private:
+    // The least float that is not below x.
+    static float atOrAbove(double x) {
+        const float f = float(x);
+        return double(f) < x ? std::nextafter(f, std::numeric_limits<float>::infinity()) : f;
+    }
+
     static constexpr int cells = 4096;
-    const std::vector<double>& axis_;
-    std::vector<float> inverse_;
-    int n_;
-    float scale_ = 0, first_ = 0;
-    int lower_[cells] = {};
+    simd::AxisArgs args_{};
+    float only_;
+    std::vector<std::int32_t> cells_;
+    std::vector<float> next_, coarse_, rest_, inverse_;
 };
 
 }  // namespace tessera

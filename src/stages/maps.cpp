@@ -4,7 +4,9 @@
 #include <limits>
 #include <utility>
 
+#include "simd/kernels.hpp"
 #include "stages/blocks.hpp"
+#include "tessera/core/units.hpp"
 #include "tessera/physics/doppler.hpp"
 #include "tessera/physics/moments.hpp"
 #include "tessera/stages.hpp"
@@ -40,6 +42,55 @@ enum MapIndex {
     kDispersion,
     kCount
 };
+
+SpaxelSums sumsOf(const StarRecord* stars, std::size_t count, const BandLightTable& table, const LibraryLimits& limits,
+                  Doppler doppler) {
+    alignas(64) double light[simd::mapBlock], velocity[simd::mapBlock];
+    simd::MapColumns c{};
+    c.table = table.light.data();
+    c.firstShift = table.axes.firstShift;
+    c.step = table.axes.step;
+    c.nodes = table.axes.nodes;
+    c.ageStep = table.axes.ageStep;
+    c.zStep = table.axes.zStep;
+    c.c = units::c_km_s;
+    c.ageLow = limits.leastAge();
+    c.ageHigh = limits.mostAge();
+    c.zLow = limits.leastZ();
+    c.zHigh = limits.mostZ();
+    c.light = light;
+    c.velocity = velocity;
+    simd::MapSums sums;
+    for (std::size_t first = 0; first < count; first += simd::mapBlock) {
+        c.stars = stars + first;
+        c.n = std::min(simd::mapBlock, count - first);
+        simd::kernels().mapColumns(c);
+        if (doppler != Doppler::relativistic || !c.slow)
+            for (std::size_t k = 0; k < c.n; ++k) velocity[k] = velocityOfShift(double(c.stars[k].shift), doppler);
+        simd::kernels().sumMaps(c, sums);
+    }
+    const auto total = [&](int which) {
+        double sum = 0;
+        for (const double lane : sums.lane[which]) sum += lane;
+        return sum;
+    };
+    using S = simd::MapSums;
+    SpaxelSums s;
+    s.stars = sums.stars;
+    s.clampedAge = sums.clampedAge;
+    s.clampedMetallicity = sums.clampedMetallicity;
+    s.mass = total(S::mass);
+    s.light = total(S::light);
+    s.clampedMass = total(S::clampedMass);
+    s.massAge = total(S::massAge);
+    s.massZ = total(S::massZ);
+    s.lightAge = total(S::lightAge);
+    s.lightZ = total(S::lightZ);
+    s.massV = total(S::massV);
+    s.lightV = total(S::lightV);
+    s.lightV2 = total(S::lightV2);
+    return s;
+}
 
 }  // namespace
 
@@ -113,28 +164,29 @@ MapResult mapsOfSums(std::vector<SpaxelSums> sums, std::size_t n, std::span<cons
     return r;
 }
 
+MapSummation::MapSummation(const KnotTable& table, const BandLightTable& light, Doppler doppler, std::size_t n,
+                           std::size_t pad, std::span<const std::uint8_t> mask)
+    : light_(light), limits_(limitsOf(table)), doppler_(doppler), n_(n), pad_(pad), mask_(mask), sums_(n * n) {}
+
+void MapSummation::operator()(const BinnedStars& b, std::size_t spaxel) {
+    const std::size_t side = n_ + 2 * pad_, x = spaxel % side - pad_,
+                      y = spaxel / side - pad_;  // wraps left of the field
+    if (x >= n_ || y >= n_ || !mask_[y * n_ + x] || b.start[spaxel] == b.start[spaxel + 1]) return;
+    sums_[y * n_ + x] =
+        sumsOf(b.stars.data() + b.start[spaxel], b.start[spaxel + 1] - b.start[spaxel], light_, limits_, doppler_);
+}
+
+MapResult MapSummation::result() && {
+    return mapsOfSums(std::move(sums_), n_, mask_);
+}
+
 MapResult maps(Host exec, const BinnedStars& b, const KnotTable& table, Doppler doppler, double redshift,
-               const WavelengthGrid& grid, std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask,
-               const BandLightTable* known) {
-    BandLightTable made;
-    if (known == nullptr) made = bandLightTable(exec, table, grid, redshift);
-    const BandLightTable& light = known == nullptr ? made : *known;
-    const LibraryLimits limits = limitsOf(table);
-    const std::size_t side = n + 2 * pad;
-    std::vector<SpaxelSums> sums(n * n);
+               const WavelengthGrid& grid, std::size_t n, std::size_t pad, std::span<const std::uint8_t> mask) {
+    const BandLightTable light = bandLightTable(exec, table, grid, redshift);
+    MapSummation sums(table, light, doppler, n, pad, mask);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(dynamic, 64)
-    for (std::size_t p = 0; p < n * n; ++p) {
-        if (!mask[p]) continue;
-        const std::size_t s = (p / n + pad) * side + p % n + pad;
-        SpaxelSums mine;
-        for (std::size_t k = b.start[s]; k < b.start[s + 1]; ++k) {
-            const StarRecord& star = b.stars[k];
-            mine.add(star, bandLight(light.axes, light.light.data(), star),
-                     velocityOfShift(double(star.shift), doppler), limits);
-        }
-        sums[p] = mine;
-    }
-    return mapsOfSums(std::move(sums), n, mask);
+    for (std::size_t s = 0; s < b.start.size() - 1; ++s) sums(b, s);
+    return std::move(sums).result();
 }
 
 }  // namespace tessera

@@ -61,8 +61,14 @@ TESSERA_HD inline void bandLightAdjoint(const BandLight& b, const float* table, 
 struct LibraryLimits {
     double ageLow = 0, ageHigh = 0, zLow = 0, zHigh = 0;
 
-    TESSERA_HD bool outsideAge(double age) const { return age < ageLow * (1 - 1e-6) || age > ageHigh * (1 + 1e-6); }
-    TESSERA_HD bool outsideZ(double z) const { return z < zLow * (1 - 1e-6) || z > zHigh * (1 + 1e-6); }
+    // Beyond these a star is clamped.
+    TESSERA_HD double leastAge() const { return ageLow * (1 - 1e-6); }
+    TESSERA_HD double mostAge() const { return ageHigh * (1 + 1e-6); }
+    TESSERA_HD double leastZ() const { return zLow * (1 - 1e-6); }
+    TESSERA_HD double mostZ() const { return zHigh * (1 + 1e-6); }
+
+    TESSERA_HD bool outsideAge(double age) const { return age < leastAge() || age > mostAge(); }
+    TESSERA_HD bool outsideZ(double z) const { return z < leastZ() || z > mostZ(); }
 };
 
 // Sums of mass [Msun] or light [Lsun] times age [Gyr], metallicity, line-of-sight velocity [km/s].
