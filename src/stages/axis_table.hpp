@@ -28,13 +28,17 @@ public:
         }
         // Of values a hundredth of a cell beyond its ends, since a value's cell is rounded.
         const double width = (double(args_.high) - double(args_.low)) / cells;
-        const auto intervalOf = [&](double cell) {
+        std::int32_t first = 0, last = 0;
+        const auto advance = [&](std::int32_t& interval, double cell) {
             const float value = float(double(args_.low) + cell * width);
-            return std::int32_t(std::upper_bound(next_.begin(), next_.end() - 1, value) - next_.begin());
+            while (value >= next_[std::size_t(interval)]) ++interval;
         };
+        cells_.reserve(cells + 1);
         for (int c = 0; c <= cells; ++c) {
-            cells_.push_back(intervalOf(c - 0.01));
-            args_.steps = std::max(args_.steps, intervalOf(c + 1.01) - cells_.back());
+            advance(first, c - 0.01);
+            advance(last, c + 1.01);
+            cells_.push_back(first);
+            args_.steps = std::max(args_.steps, last - first);
         }
         args_.scale = width > 0 ? float(1 / width) : 0.0F;
         args_.cells = cells_.data();
