@@ -169,6 +169,41 @@ class TestDerivatives(unittest.TestCase):
         self.assertGreater(np.abs(g).max(), 0)
         self.assertAlmostEqual(dot(moved, bar), dot(v, g), delta=2e-4 * np.sqrt(dot(moved, moved) * dot(bar, bar)))
 
+    def test_centre_and_smoothing(self):
+        """Where a footprint makes cubes differentiable in them: transposes, and central differences of forward()."""
+        self.assertNotIn("centre", self.model.parameters())
+        self.assertNotIn("centre", self.model.vjp(self.stars, np.ones(self.model.shape)))
+        of = {"cic": model(projection={"footprint": "cic"}),
+              "sph": model(projection={"footprint": "sph", "smoothing": 0.4})}
+        self.assertNotIn("projection_smoothing", of["cic"].parameters())
+        own = model(projection={"footprint": "sph"})
+        self.assertNotIn("projection_smoothing", own.parameters())
+        galaxy = tessera.Galaxy(centre=(0.013, -0.008, 0.02))
+        for other, name, value, d, step in [(of["cic"], "centre", galaxy.centre, [0.5, 1.0, -0.7], 1e-3),
+                                            (of["sph"], "centre", galaxy.centre, [0.5, 1.0, -0.7], 3e-3),
+                                            (of["sph"], "projection_smoothing", 0.4, 1.0, 3e-3)]:
+            d = np.asarray(d)
+            at = other.linearise(self.stars, galaxy=galaxy)
+            slope = at.jvp({name: d}).astype(float)
+            high, low = (other.forward(self.stars, galaxy=galaxy, parameters={name: value + sign * step * d}).flux.astype(float)
+                         for sign in (1, -1))
+            rms = np.sqrt(np.mean(slope ** 2))
+            self.assertGreater(rms, 0)
+            self.assertLess(np.sqrt(np.mean((slope - (high - low) / (2 * step)) ** 2)), 5e-3 * rms, name)
+            bar = self.random.normal(size=other.shape).astype(np.float32)
+            g = other.vjp(self.stars, bar, galaxy=galaxy)
+            self.assertAlmostEqual(dot(slope, bar), dot(d, g[name]), delta=2e-4 * np.sqrt(dot(slope, slope) * dot(bar, bar)))
+            moved = other.forward(self.stars, galaxy=galaxy, parameters={"systemic_velocity": [5, 6, 7], name: value + step * d})
+            if name == "centre":
+                there = tessera.Galaxy(centre=value + step * d, velocity=(5, 6, 7))
+                np.testing.assert_array_equal(moved.flux, other.forward(self.stars, galaxy=there).flux)
+        with self.assertRaisesRegex(ValueError, r"centre: .*shape \(3,\)"):
+            of["cic"].forward(self.stars, parameters={"centre": [1.0]})
+        with self.assertRaisesRegex(ValueError, "projection.smoothing: -1"):
+            of["sph"].forward(self.stars, parameters={"projection_smoothing": -1.0})
+        with self.assertRaisesRegex(ValueError, "unknown parameter 'centre'"):
+            self.model.forward(self.stars, parameters={"centre": [0.0, 0.0, 0.0]})
+
     def test_noise_is_held_fixed(self):
         noisy = model(noise={"signal_to_noise": 20, "seed": 4})
         a, b, c = (noisy.forward(self.stars, noise=n) for n in (True, 4, 5))
