@@ -15,7 +15,7 @@
 namespace tessera {
 
 namespace {
-constexpr std::size_t tilePixels = 128;      // the tables of one bin stay in the cache
+constexpr std::size_t tilePixels = 256;      // what is done once a star and tile is then little beside its pixels
 constexpr std::size_t consecutiveBins = 16;  // done by one thread: they share tables at their edges
 constexpr std::size_t blockLanes = 16;
 
