@@ -42,6 +42,11 @@ Psf turned(Psf psf) {
     return psf;
 }
 
+// Others are full kernels here.
+bool outerSquares(const PsfKernel& k) {
+    return !k.separable.empty() && k.across.empty();
+}
+
 }  // namespace
 
 DeviceBlur::DeviceBlur(const Stream& s, Psf psf, std::size_t n, std::size_t pad, std::size_t mostPixels,
@@ -50,7 +55,8 @@ DeviceBlur::DeviceBlur(const Stream& s, Psf psf, std::size_t n, std::size_t pad,
     std::vector<std::vector<float>> host;
     for (const PsfKernel& k : psf_.kernels) {
         std::vector<float> taps = k.full;
-        for (const auto& component : k.separable) taps.insert(taps.end(), component.begin(), component.end());
+        if (outerSquares(k))
+            for (const auto& component : k.separable) taps.insert(taps.end(), component.begin(), component.end());
         host.push_back(std::move(taps));
     }
     for (const auto& taps : host) taps_.push_back(upload(s, taps));
@@ -64,7 +70,7 @@ void DeviceBlur::operator()(Spectra<const float> in, Spectra<float> out, const D
     for (const KernelRange& range : kernelRanges(psf_, firstPixel, count))
         for (std::size_t j = range.begin; j < range.end; j += longest) {
             const PsfKernel& kernel = psf_.kernels[range.kernel];
-            const bool fourier = kernel.separable.empty() && kernel.radius > widestDirect;
+            const bool fourier = !outerSquares(kernel) && kernel.radius > widestDirect;
             PsfArgs a;
             a.in = {in.data, in.stride, in.first + j};
             a.out = {out.data, out.stride, out.first + j};
@@ -75,7 +81,7 @@ void DeviceBlur::operator()(Spectra<const float> in, Spectra<float> out, const D
             a.radius = kernel.radius;
             a.count = std::min(longest, range.end - j);
             a.taps = taps_[range.kernel].view();
-            a.components = kernel.separable.size();
+            a.components = outerSquares(kernel) ? kernel.separable.size() : 0;
             a.fields = fields_;
             if (fourier) {
                 auto& fft = fft_[range.kernel];

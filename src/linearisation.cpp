@@ -69,7 +69,7 @@ void Linearisation::State::prepare() {
     wanted = reached(o, team.collectLit(lit));
     allLit = team.allLit(lit.size());
     for (std::size_t s = 0; s < wanted.size(); ++s) wanted[s] = wanted[s] && plan.plan.mask[s];
-    if (!rubix()) spectra.emplace(binned, table, team.gather());
+    if (!rubix()) spectra.emplace(binned, table, o.grid().size, team.gather());
 }
 
 // Of all ranks' spaxels and records, so that blocks are alike for any number of ranks.

@@ -20,8 +20,8 @@ def arguments():
     sys.argv[1:] = rest
     if not os.path.isdir(os.path.join(arguments.module, "tessera")):
         skip("this build has no Python module (nanobind and Python's headers were not found)")
-    arguments.tessera = os.path.abspath(arguments.tessera)
-    sys.path.insert(0, os.path.abspath(arguments.module))
+    arguments.tessera, arguments.module = os.path.abspath(arguments.tessera), os.path.abspath(arguments.module)
+    sys.path.insert(0, arguments.module)
     return arguments
 
 

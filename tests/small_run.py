@@ -5,8 +5,10 @@ import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import h5py
 import numpy as np
@@ -101,18 +103,65 @@ class SmallRun:
                             (1 + 0.3 * np.sin(wavelength / 50 + 40 * metallicity[:, None, None])))
 
 
+def _stat(pid):
+    """(name, state, parent) of a process; None where there is none."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            name, rest = file.read().rsplit(")", 1)
+    except OSError:
+        return None
+    state, parent = rest.split()[:2]
+    return name.split("(", 1)[1], state, int(parent)
+
+
+def _children(launcher):
+    found = {}
+    for folder in glob.glob("/proc/[0-9]*"):
+        pid = int(folder.split("/")[2])
+        stat = _stat(pid)
+        if stat and stat[2] == launcher:
+            found[pid] = stat[0]
+    return found
+
+
 def ranks_of(launcher):
     """Process ids of the program's ranks that mpirun, whose process id is given, started."""
-    found = []
-    for stat in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            with open(stat) as file:
-                fields = file.read().rsplit(")", 1)
-        except OSError:
-            continue
-        if int(fields[1].split()[1]) == launcher and fields[0].endswith("(tessera"):
-            found.append(int(stat.split("/")[2]))
-    return found
+    return [pid for pid, name in _children(launcher).items() if name == "tessera"]
+
+
+def _send(pid, what):
+    try:
+        os.kill(pid, what)
+    except ProcessLookupError:
+        pass
+
+
+def stop(process):
+    """Stops the program, or mpirun and then what it has started, until go_on() or end()."""
+    def wait(pid):  # a signal takes effect when the process runs next
+        _send(pid, signal.SIGSTOP)
+        while (stat := _stat(pid)) and stat[1] not in "TtZX":
+            time.sleep(0.001)
+    wait(process.pid)  # it starts nothing more
+    for pid in _children(process.pid):
+        wait(pid)
+
+
+def go_on(process):
+    for pid in [*_children(process.pid), process.pid]:
+        _send(pid, signal.SIGCONT)
+
+
+def end(process):
+    """Kills the program, or mpirun and all it has started, and waits until they are gone: their locks go with them."""
+    stop(process)
+    pids = list(_children(process.pid))
+    for pid in [*pids, process.pid]:
+        _send(pid, signal.SIGKILL)
+    process.communicate()
+    for pid in pids:
+        while (stat := _stat(pid)) and stat[1] not in "ZX":
+            time.sleep(0.001)
 
 
 def contents(path):

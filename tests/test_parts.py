@@ -14,7 +14,7 @@ import time
 
 import h5py
 import numpy as np
-from small_run import SmallRun, contents, differences, ranks_of
+from small_run import SmallRun, contents, differences, end, go_on, ranks_of, stop
 
 failed = 0
 os.environ.update({"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -67,6 +67,21 @@ def same(small, whole, what):
     check(not differ, f"{what}: {differ} are others than in an undisturbed run")
 
 
+def interrupted(small, *options, launcher=(), parts=1):
+    """A run that is stopped (until go_on() or end()) with so many parts finished, and not done. Where the machine is busy it may
+    be through before this program has its turn: then it is started anew."""
+    for _ in range(20):
+        clean(small)
+        process = small.start("run", "config.json", "--set", "output.checkpoint=0", *options, launcher=launcher)
+        while process.poll() is None and len(finished_parts(small)) < parts:
+            time.sleep(0.002)
+        stop(process)
+        if process.poll() is None and len(finished_parts(small)) >= parts and not os.path.exists(small.path("cubes.hdf5")):
+            return process
+        end(process)
+    sys.exit(f"20 runs were through before they could be stopped: {options}")
+
+
 def killed_at_any_moment(small, whole, seconds, times, seed):
     """SIGKILL again and again, each time with another number of ranks, until the run gets through."""
     moments = random.Random(seed)
@@ -82,15 +97,17 @@ def killed_at_any_moment(small, whole, seconds, times, seed):
         while kills < times and here < 4:
             ranks = moments.randint(1, most_ranks())
             process = small.start(*options, launcher=mpirun(ranks))
-            time.sleep(0.1 + moments.random() * seconds * (1.5 if ranks > 1 else 1))
+            delay = 0.1 + moments.random() * seconds * (1.5 if ranks > 1 else 1)
+            if here == 0:  # once a run something is there to be taken over, however slow the machine
+                while process.poll() is None and not finished_parts(small):
+                    time.sleep(0.002)
+                delay *= 0.3
+            time.sleep(delay)
             if process.poll() is not None:
+                said = process.communicate()[1]
+                check(process.returncode == 0, f"killed {here} times, {layout}, then on {ranks} ranks: {said}")
                 break
-            for pid in [*ranks_of(process.pid), process.pid]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            process.communicate()
+            end(process)
             kills += 1
             here += 1
             if os.path.exists(small.path("cubes.hdf5")):  # it was at its last breath
@@ -113,16 +130,14 @@ def killed_at_any_moment(small, whole, seconds, times, seed):
 
 def one_rank_killed(small, whole):
     """The job ends, and resumes."""
-    process = small.start("run", "config.json", "--set", "output.checkpoint=0", launcher=mpirun(2))
-    while process.poll() is None and not finished_parts(small):
-        time.sleep(0.002)
-    os.kill(ranks_of(process.pid)[1], signal.SIGKILL)
-    begin = time.monotonic()
+    process = interrupted(small, launcher=mpirun(2))
+    os.kill(sorted(ranks_of(process.pid))[1], signal.SIGKILL)
+    go_on(process)
     try:
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
     except subprocess.TimeoutExpired:
-        process.kill()
-    check(time.monotonic() - begin < 10, f"it took {time.monotonic() - begin:.0f} s to end")
+        check(False, "one rank was killed and the job goes on")
+        end(process)
     check(process.returncode != 0, "one rank was killed and the job succeeded")
     check(not os.path.exists(small.path("cubes.hdf5")), "one rank was killed and there is a file")
     small.run("run", "config.json", "--resume", launcher=mpirun(2))
@@ -132,12 +147,7 @@ def one_rank_killed(small, whole):
 
 def leave_parts(small):
     """A run that ends early, with some galaxies finished."""
-    clean(small)
-    process = small.start("run", "config.json", "--set", "output.checkpoint=0")
-    while process.poll() is None and not finished_parts(small):
-        time.sleep(0.002)
-    process.kill()
-    process.communicate()
+    end(interrupted(small))
     check(finished_parts(small), "nothing finished")
 
 
@@ -180,19 +190,12 @@ def refused(small, whole):
 
 def two_at_once(small, whole):
     """The second one goes."""
-    process = small.start("run", "config.json", "--set", "output.checkpoint=0", launcher=mpirun(2))
-    while process.poll() is None and not finished_parts(small):
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGSTOP)
-    pids = ranks_of(process.pid) or [process.pid]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    process = interrupted(small, launcher=mpirun(2))
     for options in ((), ("--resume",), ("--overwrite",)):
         said = small.run("run", "config.json", *options, code=1)
         check("another run is writing it (process " in said, f"a second run: {said}")
-    for pid in [*pids, process.pid]:
-        os.kill(pid, signal.SIGCONT)
-    said = process.communicate(timeout=120)[1]
+    go_on(process)
+    said = process.communicate()[1]
     check(process.returncode == 0, f"the first run failed: {said}")
     clean(small)
 
@@ -292,11 +295,7 @@ def bad_galaxy(small, whole):
     said = small.run("run", "config.json", "--strict", code=1)
     check("subhalo 0: " in said and not glob.glob(small.path("cubes*")), f"--strict: {said}")
     # Killed with the bad galaxy noted; healed; resumed.
-    process = small.start("run", "config.json", "--set", "output.checkpoint=0")
-    while process.poll() is None and len(finished_parts(small)) < 2:
-        time.sleep(0.002)
-    process.kill()
-    process.communicate()
+    end(interrupted(small, parts=2))
     os.replace(small.path("saved"), chunk)
     said = small.run("run", "config.json", "--resume")
     check("taken over" in said, f"nothing taken over: {said}")

@@ -7,6 +7,9 @@ are 1e-2 and more. That transposes and derivatives agree with the double-precisi
 """
 
 import contextlib
+import os
+import subprocess
+import sys
 import tempfile
 import unittest
 from unittest import mock
@@ -186,6 +189,27 @@ class TestJax(unittest.TestCase):
             forward(good | {"mass": good["mass"].at[0].set(jnp.nan)}, {}).block_until_ready()
         with self.assertRaisesRegex(ValueError, "mode: 'sideways'"):
             tessera.jax.make_forward(MODEL, mode="sideways")
+
+
+class TestExit(unittest.TestCase):
+    def test_nothing_left(self):
+        """JAX lets go of models, stars and functions when Python ends: nanobind names at exit what is still held."""
+        code = f"""
+import sys
+sys.path[:0] = {[ARGUMENTS.module, os.path.dirname(os.path.abspath(__file__))]!r}
+import jax, python_scene, tessera, tessera.jax
+model = tessera.Model(python_scene.config({LIBRARY!r}))
+forward = tessera.jax.make_forward(model)
+stars = python_scene.star_arrays()
+loss = jax.jit(lambda angle: (forward(stars, {{"inclination": angle}}) ** 2).sum())
+slope = jax.jit(jax.grad(loss))(40.0)
+last = jax.lax.fori_loop(0, 2, lambda i, x: x + 0 * jax.grad(loss)(x), 40.0)
+at = model.linearise(tessera.Stars(**stars))
+print("done")
+"""
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        self.assertEqual((result.returncode, result.stdout), (0, "done\n"), result.stderr)
+        self.assertNotIn("nanobind", result.stderr)
 
 
 if __name__ == "__main__":

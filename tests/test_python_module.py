@@ -1,6 +1,8 @@
 """The Python package `tessera` against the program `tessera`, against itself, and with arguments that are wrong."""
 
+import ast
 import gc
+import importlib.util
 import os
 import signal
 import sys
@@ -169,6 +171,41 @@ class TestDerivatives(unittest.TestCase):
         self.assertGreater(np.abs(g).max(), 0)
         self.assertAlmostEqual(dot(moved, bar), dot(v, g), delta=2e-4 * np.sqrt(dot(moved, moved) * dot(bar, bar)))
 
+    def test_centre_and_smoothing(self):
+        """Where a footprint makes cubes differentiable in them: transposes, and central differences of forward()."""
+        self.assertNotIn("centre", self.model.parameters())
+        self.assertNotIn("centre", self.model.vjp(self.stars, np.ones(self.model.shape)))
+        of = {"cic": model(projection={"footprint": "cic"}),
+              "sph": model(projection={"footprint": "sph", "smoothing": 0.4})}
+        self.assertNotIn("projection_smoothing", of["cic"].parameters())
+        own = model(projection={"footprint": "sph"})
+        self.assertNotIn("projection_smoothing", own.parameters())
+        galaxy = tessera.Galaxy(centre=(0.013, -0.008, 0.02))
+        for other, name, value, d, step in [(of["cic"], "centre", galaxy.centre, [0.5, 1.0, -0.7], 1e-3),
+                                            (of["sph"], "centre", galaxy.centre, [0.5, 1.0, -0.7], 3e-3),
+                                            (of["sph"], "projection_smoothing", 0.4, 1.0, 3e-3)]:
+            d = np.asarray(d)
+            at = other.linearise(self.stars, galaxy=galaxy)
+            slope = at.jvp({name: d}).astype(float)
+            high, low = (other.forward(self.stars, galaxy=galaxy, parameters={name: value + sign * step * d}).flux.astype(float)
+                         for sign in (1, -1))
+            rms = np.sqrt(np.mean(slope ** 2))
+            self.assertGreater(rms, 0)
+            self.assertLess(np.sqrt(np.mean((slope - (high - low) / (2 * step)) ** 2)), 5e-3 * rms, name)
+            bar = self.random.normal(size=other.shape).astype(np.float32)
+            g = other.vjp(self.stars, bar, galaxy=galaxy)
+            self.assertAlmostEqual(dot(slope, bar), dot(d, g[name]), delta=2e-4 * np.sqrt(dot(slope, slope) * dot(bar, bar)))
+            moved = other.forward(self.stars, galaxy=galaxy, parameters={"systemic_velocity": [5, 6, 7], name: value + step * d})
+            if name == "centre":
+                there = tessera.Galaxy(centre=value + step * d, velocity=(5, 6, 7))
+                np.testing.assert_array_equal(moved.flux, other.forward(self.stars, galaxy=there).flux)
+        with self.assertRaisesRegex(ValueError, r"centre: .*shape \(3,\)"):
+            of["cic"].forward(self.stars, parameters={"centre": [1.0]})
+        with self.assertRaisesRegex(ValueError, "projection.smoothing: -1"):
+            of["sph"].forward(self.stars, parameters={"projection_smoothing": -1.0})
+        with self.assertRaisesRegex(ValueError, "unknown parameter 'centre'"):
+            self.model.forward(self.stars, parameters={"centre": [0.0, 0.0, 0.0]})
+
     def test_noise_is_held_fixed(self):
         noisy = model(noise={"signal_to_noise": 20, "seed": 4})
         a, b, c = (noisy.forward(self.stars, noise=n) for n in (True, 4, 5))
@@ -182,6 +219,33 @@ class TestDerivatives(unittest.TestCase):
         change -= noisy.forward(stars(mass=self.stars.mass - by), noise=True).flux
         self.assertAlmostEqual(dot(change, bar) / 2, dot(g["mass"], by * v), delta=5e-3 * abs(dot(g["mass"], by)))
         self.assertGreater(np.abs(g["mass"] - clean["mass"]).max(), 0)
+
+
+class TestStubs(unittest.TestCase):
+    def test_stubs(self):
+        """_core.pyi says what _core has, no more and no less; py.typed says that there are types."""
+        folder = os.path.dirname(tessera.__file__)
+        self.assertTrue(os.path.isfile(os.path.join(folder, "py.typed")))
+        path = os.path.join(folder, "_core.pyi")
+        if not os.path.isfile(path) and sys.version_info < (3, 11) and not importlib.util.find_spec("typing_extensions"):
+            self.skipTest("stubs need typing_extensions before Python 3.11")
+        with open(path, encoding="utf-8") as file:
+            tree = ast.parse(file.read(), path)
+
+        def defined(body):
+            out = {n.name: n for n in body if isinstance(n, (ast.ClassDef, ast.FunctionDef))}
+            return out | {n.target.id: n for n in body if isinstance(n, ast.AnnAssign)}
+
+        def public(names):
+            return {n for n in names if not n.startswith("_")}
+        stub = defined(tree.body)
+        self.assertEqual(public(stub), public(dir(tessera._core)))
+        for name in ("Model", "Linearisation", "Stars", "Galaxy", "Snapshot"):
+            self.assertIsInstance(stub[name], ast.ClassDef)
+            self.assertEqual(public(defined(stub[name].body)), public(vars(getattr(tessera._core, name))), name)
+            for function in stub[name].body:
+                if isinstance(function, ast.FunctionDef):
+                    self.assertIsNotNone(function.returns, f"{name}.{function.name}")
 
 
 class TestParameters(unittest.TestCase):

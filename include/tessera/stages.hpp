@@ -192,7 +192,12 @@ void accumulateRubix(Host, const BinnedStars&, const SspLibrary&, double redshif
 struct PsfKernel {
     std::size_t radius = 0;
     std::vector<std::vector<float>> separable;  // [component] taps of 2 radius + 1; their outer squares are summed
+    std::vector<std::vector<float>> across;     // [component] taps along y where they differ: outer products are summed
     std::vector<float> full;                    // [2 radius + 1]^2 row-major [dy][dx]; used where separable is empty
+
+    const std::vector<float>& alongY(std::size_t component) const {
+        return across.empty() ? separable[component] : across[component];
+    }
 };
 struct Psf {
     std::size_t radius = 0;  // the widest of the kernels

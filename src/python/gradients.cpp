@@ -61,6 +61,8 @@ nb::dict toPython(InputsBar&& bar) {
     put(d, "coords", g.stars.position, owner);
     put(d, "smoothing", g.stars.smoothing, owner);
     d["systemic_velocity"] = copyOf(g.systemicVelocity);
+    d["centre"] = copyOf(g.centre);
+    d["projection_smoothing"] = g.smoothing;
     d["redshift_shift"] = g.redshiftShift;
     d["redshift_distance"] = g.redshiftDistance;
     d["inclination"] = g.inclination;
@@ -89,6 +91,8 @@ InputsBar tangentOf(const nb::dict& d, std::size_t n, std::size_t lsfParameters)
         if (smoothing) v.stars.smoothing = column<float, FloatsIn>(d, "smoothing", n);
     }
     v.systemicVelocity = vector(d, "systemic_velocity");
+    v.centre = vector(d, "centre");
+    v.smoothing = scalar(d, "projection_smoothing");
     v.redshiftShift = scalar(d, "redshift_shift");
     v.redshiftDistance = scalar(d, "redshift_distance");
     v.inclination = scalar(d, "inclination");

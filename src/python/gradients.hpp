@@ -10,8 +10,8 @@
 
 namespace tessera::python {
 
-// mass, log_age, metallicity, velocity, coords, smoothing; systemic_velocity, redshift_shift, redshift_distance, inclination,
-// position_angle, twist, euler_deg, rotation, psf_fwhm, psf_beta, psf_sigma_spaxels, lsf (an array), templates. Those of
+// mass, log_age, metallicity, velocity, coords, smoothing; systemic_velocity, centre, projection_smoothing, redshift_shift,
+// redshift_distance, inclination, position_angle, twist, euler_deg, rotation, psf_fwhm, psf_beta, psf_sigma_spaxels, lsf (an array), templates. Those of
 // stars and templates are there where they were computed.
 nanobind::dict toPython(InputsBar&&);
 

@@ -98,6 +98,58 @@ void gatherStar(const GatherArgs& g, std::size_t i, std::size_t knots, const Row
     }
 }
 
+void fetch(const PixelGatherArgs& g, const GatherItem& item) {
+    const float* x = g.cotangents + std::size_t(item.spaxel) * g.cotangentStride;
+    for (std::size_t j = 0; j < g.lanes; j += 16) __builtin_prefetch(x + j);
+}
+
+// U items from the i-th on, whose stars have one corner.
+template <int U>
+void gatherItems(const PixelGatherArgs& g, std::size_t i) {
+    constexpr std::size_t distance = 8;
+    for (std::size_t u = 0; u < U; ++u)
+        if (i + u + distance < g.count + g.ahead) fetch(g, g.items[i + u + distance]);
+    const std::size_t ageStep = std::size_t(g.ageStep) * g.stride, zStep = std::size_t(g.nAge) * g.stride;
+    const std::size_t row = std::size_t(g.items[i].corner) * g.stride;
+    const std::size_t corner[4] = {row, row + ageStep, row + zStep, row + zStep + ageStep};
+    const float* cotangent[U];
+    Vf ofAverage[U][4], ofSlope[U][4], ofUpper[U][4];
+    for (int u = 0; u < U; ++u) {
+        cotangent[u] = g.cotangents + std::size_t(g.items[i + std::size_t(u)].spaxel) * g.cotangentStride;
+        for (int c = 0; c < 4; ++c) ofAverage[u][c] = ofSlope[u][c] = ofUpper[u][c] = 0;
+    }
+    for (std::size_t j = 0; j < g.lanes; j += W) {
+        Vf x[U];
+#pragma GCC unroll 2
+        for (int u = 0; u < U; ++u) x[u] = load(cotangent[u] + j);
+#pragma GCC unroll 4
+        for (int c = 0; c < 4; ++c) {
+            const Vf average = load(g.average + corner[c] + j), slope = load(g.slope + corner[c] + j),
+                     upper = load(g.upperSlope + corner[c] + j);
+#pragma GCC unroll 2
+            for (int u = 0; u < U; ++u) {
+                ofAverage[u][c] += x[u] * average;
+                ofSlope[u][c] += x[u] * slope;
+                ofUpper[u][c] += x[u] * upper;
+            }
+        }
+    }
+    for (int u = 0; u < U; ++u) {
+        const GatherItem& s = g.items[i + std::size_t(u)];
+        const StarWeights at(s);
+        const double inBin = double(s.shift) - g.lowerEdge;
+        const Vf offset = float(inBin), part = float(inBin * g.inverseStep), half = 0.5F * part;
+        Vf slopes = 0;
+        float products[4];
+        for (int c = 0; c < 4; ++c) {
+            const Vf change = ofUpper[u][c] - ofSlope[u][c];
+            products[c] = stdx::reduce(ofAverage[u][c] + offset * (ofSlope[u][c] + half * change));
+            slopes += at.w[c] * (ofSlope[u][c] + part * change);
+        }
+        addBar(s, at, products, stdx::reduce(slopes), g.bar[i + std::size_t(u)]);
+    }
+}
+
 }  // namespace
 
 void gather(const KnotCotangentArgs& a, const GatherArgs& g) {
@@ -113,30 +165,14 @@ void gather(const KnotCotangentArgs& a, const GatherArgs& g) {
 }
 
 void gatherAtPixels(const PixelGatherArgs& g) {
-    const std::size_t ageStep = std::size_t(g.ageStep) * g.stride, zStep = std::size_t(g.nAge) * g.stride;
-    const std::size_t corner[4] = {0, ageStep, zStep, zStep + ageStep};
-    for (std::size_t i = 0; i < g.count; ++i) {
-        const StarRecord& s = g.stars[i];
-        const StarWeights at(s);
-        const double inBin = double(s.shift) - g.lowerEdge;
-        const Vf offset = float(inBin), part = float(inBin * g.inverseStep), half = 0.5F * part;
-        const std::size_t row = std::size_t(s.corner) * g.stride;
-        Vf sum[4], change[4];
-        for (int c = 0; c < 4; ++c) sum[c] = change[c] = 0;
-        for (std::size_t j = 0; j < g.lanes; j += W) {
-            const Vf x = load(g.cotangent + j);
-#pragma GCC unroll 4
-            for (int c = 0; c < 4; ++c) {
-                const std::size_t from = row + corner[c] + j;
-                const Vf slope = load(g.slope + from), more = load(g.upperSlope + from) - slope;
-                sum[c] += x * (load(g.average + from) + offset * (slope + half * more));
-                change[c] += x * (slope + part * more);
-            }
-        }
-        const float products[4] = {stdx::reduce(sum[0]), stdx::reduce(sum[1]), stdx::reduce(sum[2]),
-                                   stdx::reduce(sum[3])};
-        const Vf slopes = at.w[0] * change[0] + at.w[1] * change[1] + at.w[2] * change[2] + at.w[3] * change[3];
-        addBar(s, at, products, stdx::reduce(slopes), g.bar[i]);
+    // Two stars' sums fill the registers of AVX-512.
+    constexpr int most = W >= 16 ? 2 : 1;
+    for (std::size_t i = 0; i < g.count;) {
+        if (most == 2 && i + 1 < g.count && g.items[i + 1].corner == g.items[i].corner) {
+            gatherItems<2>(g, i);
+            i += 2;
+        } else
+            gatherItems<1>(g, i++);
     }
 }
 

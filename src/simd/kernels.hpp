@@ -117,6 +117,9 @@ struct PixelTemplateArgs {
     std::size_t pixels;
     float* average;  // [pixels][lanes]
     float* slope;    // [pixels][lanes] derivative of the average in the shift, or nullptr
+    // Sixteen lanes each, of which alone anything is written; nullptr: all.
+    const std::uint16_t* blocks = nullptr;
+    std::size_t blockCount = 0;
 };
 
 // Sums the stars of one run at the pixels: out[j] += scale mass sum of weight (average + (shift - centre) slope).
@@ -175,18 +178,28 @@ struct GatherArgs {
     float* templatesBar;  // [template][fluxStride] +=, or nullptr
 };
 
-// Stars of one spaxel in one bin of shifts, on a tile of pixels: templates' averages and slopes at the bin's lower edge,
-// and the slopes' change; bar[i] += cotangent of stars[i].
+// A star in the order in which it is gathered: copies of what its record has, so that they are read one after the other.
+struct GatherItem {
+    std::uint32_t star, spaxel;
+    std::int32_t corner;
+    float mass, shift, ageFraction, zFraction;
+};
+
+// Stars of one bin of shifts, on a tile of pixels: templates' averages at the bin's lower edge, and slopes at both edges.
+// bar[i] += the cotangent of items[i]. Stars of one corner that follow each other share what is loaded of the tables; a
+// star's result does not depend on its neighbours.
 struct PixelGatherArgs {
-    const StarRecord* stars;
+    const GatherItem* items;
+    StarRecordBar* bar;
     std::size_t count;
+    std::size_t ahead;                          // items behind these, which may be fetched already
     double lowerEdge, inverseStep;              // of the bin
     int nAge, ageStep;                          // as in SpectrumArgs
     const float *average, *slope, *upperSlope;  // [template][stride]: at the lower edge, and the slope at the upper one
     std::size_t stride;
-    std::size_t lanes;       // pixels, a multiple of 16
-    const float* cotangent;  // of the pixels
-    StarRecordBar* bar;
+    std::size_t lanes;            // pixels, a multiple of 16
+    const float* cotangents;      // [spaxel][cotangentStride], zero behind the pixels
+    std::size_t cotangentStride;  // a multiple of 16
 };
 
 // What standardNormals() of physics/noise.hpp makes of seed, galaxy and view: the counter's upper half, and the key.

@@ -23,7 +23,8 @@ inline double meanShift(const StarRecord* stars, std::size_t first, std::size_t 
 
 struct StarWeights {
     float w[4];  // without the mass
-    explicit StarWeights(const StarRecord& s) {
+    template <class Star>
+    explicit StarWeights(const Star& s) {
         const float z1 = s.zFraction, z0 = 1.0F - z1, a1 = s.ageFraction, a0 = 1.0F - a1;
         w[0] = z0 * a0;
         w[1] = z0 * a1;
@@ -48,7 +49,8 @@ struct TangentWeights {
 };
 
 // bar += cotangent of a star whose templates have the products g with the cotangent, and whose slope has d.
-inline void addBar(const StarRecord& s, const StarWeights& at, const float (&g)[4], float d, StarRecordBar& bar) {
+template <class Star>
+void addBar(const Star& s, const StarWeights& at, const float (&g)[4], float d, StarRecordBar& bar) {
     const float z1 = s.zFraction, z0 = 1.0F - z1, a1 = s.ageFraction, a0 = 1.0F - a1;
     bar.mass += at.w[0] * g[0] + at.w[1] * g[1] + at.w[2] * g[2] + at.w[3] * g[3];
     bar.ageFraction += s.mass * (z0 * (g[1] - g[0]) + z1 * (g[3] - g[2]));

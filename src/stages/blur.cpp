@@ -97,7 +97,7 @@ void SeparableBlur::blurColumn(std::size_t x, const LightMap::Run& rows, const C
     const auto& kernels = simd::kernels();
     const std::size_t lanes = c.lanes();
     for (std::size_t k = 0; k < c.kernel->separable.size(); ++k) {
-        const std::vector<float>& taps = c.kernel->separable[k];
+        const std::vector<float>& taps = c.kernel->alongY(k);
         kernels.columns(taps.data(), taps.size(), windowRow(k, rows.begin, c) + x * lanes, rowStride(c), out_.data(),
                         lanes, rows.end - rows.begin, lanes, k > 0);
     }

@@ -13,8 +13,8 @@ enum class PsfParameter { fwhm, beta, sigmaSpaxels };
 // Those that a PSF has: none of an image; sigmaSpaxels of RUBIX's form.
 std::vector<PsfParameter> psfParameters(const PsfConfig&);
 
-// Full kernels that hold the derivative of makePsf()'s kernels, of the same groups of pixels and the same radii. fwhm: per
-// arcsec.
+// The derivative of makePsf()'s kernels, of the same groups of pixels and the same radii, as full kernels, those of Gaussians
+// also as separable ones. fwhm: per arcsec.
 Psf makePsfSlope(const PsfConfig&, PsfParameter, const WavelengthGrid&, double spaxelArcsec);
 
 // sigma [Angstrom] that is added at each pixel of the grid.

@@ -16,6 +16,7 @@ namespace {
 Psf turned(Psf psf) {
     for (PsfKernel& k : psf.kernels) {
         for (auto& taps : k.separable) std::reverse(taps.begin(), taps.end());
+        for (auto& taps : k.across) std::reverse(taps.begin(), taps.end());
         std::reverse(k.full.begin(), k.full.end());
     }
     return psf;

@@ -8,7 +8,7 @@
 namespace tessera {
 
 void pixelTemplates(const KnotTable& table, double shift, const double* edges, std::size_t pixels, float* average,
-                    float* slope) {
+                    float* slope, std::span<const std::uint16_t> blocks) {
     const auto& x = table.position;
     const std::size_t above =
         std::size_t(std::upper_bound(x.begin(), x.end(), edges[0] * std::exp(-shift)) - x.begin());
@@ -24,6 +24,10 @@ void pixelTemplates(const KnotTable& table, double shift, const double* edges, s
     a.pixels = pixels;
     a.average = average;
     a.slope = slope;
+    if (!blocks.empty()) {
+        a.blocks = blocks.data();
+        a.blockCount = blocks.size();
+    }
     simd::kernels().pixelTemplates(a);
 }
 

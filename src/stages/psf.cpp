@@ -159,21 +159,36 @@ PsfKernel slopeKernel(std::size_t radius, Profile profile) {
     return k;
 }
 
-PsfKernel gaussianSlope(const std::vector<std::pair<Slope, double>>& components, std::size_t radius) {
-    const int r = int(radius);
-    std::vector<std::vector<Slope>> taps;
-    for (const auto& [sigma, weight] : components) {
+// Of the sum of weight t(dx) t(dy) over components, whose taps t are normalised here: t' across t, and t across t'.
+PsfKernel separableSlope(const std::vector<std::pair<std::vector<Slope>, double>>& components) {
+    PsfKernel k;
+    const std::size_t width = components.front().first.size();
+    k.radius = width / 2;
+    std::vector<double> full(width * width, 0.0);
+    for (const auto& [taps, weight] : components) {
         Slope sum = 0;
-        std::vector<Slope>& t = taps.emplace_back();
-        for (int d = -r; d <= r; ++d) sum += t.emplace_back(gaussianSpaxelWeight(d, sigma));
-        for (Slope& v : t) v /= sum;
+        for (const Slope& t : taps) sum += t;
+        std::vector<float> value, slope;
+        for (const Slope& t : taps) {
+            value.push_back(float((t / sum).v));
+            slope.push_back(float(weight * (t / sum).d));
+        }
+        for (std::size_t y = 0; y < width; ++y)
+            for (std::size_t x = 0; x < width; ++x) full[y * width + x] += weight * (taps[y] / sum * (taps[x] / sum)).d;
+        k.separable.insert(k.separable.end(), {slope, value});
+        k.across.insert(k.across.end(), {value, slope});
     }
-    return slopeKernel(radius, [&](int dx, int dy) {
-        Slope w = 0;
-        for (std::size_t k = 0; k < taps.size(); ++k)
-            w += components[k].second * taps[k][std::size_t(dx + r)] * taps[k][std::size_t(dy + r)];
-        return w;
-    });
+    k.full.assign(full.begin(), full.end());
+    return k;
+}
+
+PsfKernel gaussianSlope(const std::vector<std::pair<Slope, double>>& components, std::size_t radius) {
+    std::vector<std::pair<std::vector<Slope>, double>> taps;
+    for (const auto& [sigma, weight] : components) {
+        std::vector<Slope>& t = taps.emplace_back(std::vector<Slope>{}, weight).first;
+        for (int d = -int(radius); d <= int(radius); ++d) t.push_back(gaussianSpaxelWeight(d, sigma));
+    }
+    return separableSlope(taps);
 }
 
 PsfKernel moffatSlope(const Slope& fwhm, const Slope& beta) {
@@ -228,8 +243,9 @@ Psf makePsfSlope(const PsfConfig& c, PsfParameter parameter, const WavelengthGri
     psf.padded = c.border == PsfBorder::padded;
     if (parameter == PsfParameter::sigmaSpaxels) {
         const Slope sigma{c.sigmaSpaxels, 1};
-        psf.kernels = {slopeKernel(std::size_t(c.size / 2),
-                                   [&](int dx, int dy) { return exp(-(dx * dx + dy * dy) / (2 * sigma * sigma)); })};
+        std::vector<Slope> taps;
+        for (int d = -(c.size / 2); d <= c.size / 2; ++d) taps.push_back(exp(-(d * d) / (2 * sigma * sigma)));
+        psf.kernels = {separableSlope({{std::move(taps), 1.0}})};
     } else {
         const bool ofFwhm = parameter == PsfParameter::fwhm;
         const Slope beta{c.beta, ofFwhm ? 0.0 : 1.0};

@@ -57,12 +57,13 @@ std::vector<double> TemplatesBar::total() const {
     return out;
 }
 
-SpectraDerivative::SpectraDerivative(const BinnedStars& stars, const KnotTable& table, const Gather& gather)
+SpectraDerivative::SpectraDerivative(const BinnedStars& stars, const KnotTable& table, std::size_t pixels,
+                                     const Gather& gather)
     : stars_(stars), table_(table) {
     expects(stars.dense.empty(), "stars in the order of their bins");
     if (!table.fine) return;
     pixels_.emplace(stars, table);
-    if (!pixels_->pays(gather)) pixels_.reset();
+    if (!pixels_->pays(pixels, gather)) pixels_.reset();
 }
 
 void SpectraDerivative::adjoint(Host exec, const WavelengthGrid& window, double scale, const float* spectraBar,

@@ -34,7 +34,8 @@ private:
 // dense. Gathers: nothing is added to from two threads, and the result is bitwise the same for any number of them.
 class SpectraDerivative {
 public:
-    SpectraDerivative(const BinnedStars&, const KnotTable&, const Gather& = {});
+    // pixels: of the cube.
+    SpectraDerivative(const BinnedStars&, const KnotTable&, std::size_t pixels, const Gather& = {});
 
     // bar[star] += cotangent of the record, of spectra's cotangents [spaxel][stride] on the window's pixels; scale as in
     // accumulate(). templates: or nullptr; with them always at the knots.

@@ -17,7 +17,7 @@ class Gradients(dict):
     """Derivatives by name, each in 1/(unit of the input).
 
     mass, log_age (of log10(age/yr)), metallicity [n], velocity [n][3], coords [n][3], smoothing [n]; systemic_velocity [3],
-    redshift (its parts: redshift_shift, of the redshift that shifts the spectra, and redshift_distance), inclination,
+    centre [3] and projection_smoothing, where there is a footprint and ``projection.smoothing`` is a number; redshift (its parts: redshift_shift, of the redshift that shifts the spectra, and redshift_distance), inclination,
     position_angle, twist [1/deg], euler_deg [3], rotation [3][3]; psf_fwhm, psf_beta, psf_sigma_spaxels,
     lsf_<as configured> where the model has them; templates [nZ][nAge][nLambda] where asked for.
     """
@@ -81,6 +81,9 @@ class Linearisation:
         if "coords" not in g:  # of the nearest spaxel: docs/adjoints.md (5)
             g["coords"] = np.zeros((len(self.stars), 3), np.float32)
         g["systemic_velocity"] = core["systemic_velocity"]
+        for name in ("centre", "projection_smoothing"):
+            if name in self._known:
+                g[name] = core[name]
         g["redshift"] = core["redshift_shift"] + core["redshift_distance"]
         for name in ("redshift_shift", "redshift_distance", "inclination", "position_angle", "twist", "rotation"):
             g[name] = core[name]
@@ -141,7 +144,7 @@ class Model:
             self.config["resources"]["threads"] = integer("threads", threads, most=4096)
             self._core = self._core.with_config(to_json(self.config))
             self._read_config()
-        self._velocity = None  # systemic, where it is a parameter
+        self._velocity = self._centre = None  # of the galaxy, where they are parameters
         self._variants = OrderedDict()
 
     def _read_config(self):
@@ -188,7 +191,8 @@ class Model:
     def with_parameters(self, parameters=None, view=0, **named):
         """The same model with other values of view and instrument; libraries and tables are shared, nothing is read.
 
-        redshift, inclination, position_angle, twist, euler_deg [deg], systemic_velocity [3] km/s, psf_fwhm [arcsec], psf_beta,
+        redshift, inclination, position_angle, twist, euler_deg [deg], systemic_velocity [3] km/s, centre [3] kpc and
+        projection_smoothing kpc (``projection.footprint`` other than "nearest"), psf_fwhm [arcsec], psf_beta,
         psf_sigma_spaxels, lsf_fwhm, lsf_sigma [Angstrom], lsf_resolution, lsf_fwhm_polynomial, templates: those that the
         configuration has (``parameters()``). Out of its range a value is a ValueError that names the key.
         """
@@ -201,6 +205,7 @@ class Model:
         model._read_config()
         model._library, model._known = self._library, dict(self._known)
         model._velocity = values.get("systemic_velocity", self._velocity)
+        model._centre = values.get("centre", self._centre)
         model._variants = OrderedDict()
         return model
 
@@ -222,7 +227,10 @@ class Model:
         instance("stars", stars, Stars)
         galaxy = galaxy if galaxy is not None else stars.galaxy if stars.galaxy is not None else Galaxy()
         instance("galaxy", galaxy, Galaxy)
-        return galaxy._core if self._velocity is None else galaxy._made(self._velocity)
+        if self._velocity is None and self._centre is None:
+            return galaxy._core
+        return galaxy._made(galaxy.centre if self._centre is None else self._centre,
+                            galaxy.velocity if self._velocity is None else self._velocity)
 
     def _seed(self, noise):
         if noise is False or noise is None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from ._checks import array, number
-from ._stars import _velocity
+from ._stars import _centre, _velocity
 
 STARS = {"mass": "Msun", "log_age": "log10(age/yr)", "metallicity": "mass fraction", "velocity": "km/s", "coords": "kpc",
          "smoothing": "kpc"}
@@ -21,6 +21,11 @@ def parameters_of(config, view, library_shape):
              "templates": library_shape}
     if isinstance(v.get("orientation"), dict) and "euler_deg" in v["orientation"]:
         names["euler_deg"] = (3,)
+    projection = config.get("projection") or {}
+    if projection.get("footprint", "nearest") != "nearest":
+        names["centre"] = (3,)
+        if isinstance(projection.get("smoothing"), (int, float)):
+            names["projection_smoothing"] = ()
     psf = config.get("psf") or {}
     if psf.get("sigma_spaxels"):
         names["psf_sigma_spaxels"] = ()
@@ -50,6 +55,8 @@ def checked(known, values, what):
             raise ValueError(f"{what}: unknown parameter {name!r}; there are {', '.join(known)}")
         if name == "systemic_velocity":
             out[name] = _velocity(name, value)
+        elif name == "centre":
+            out[name] = _centre(name, value)
         else:
             shape = known[name]
             out[name] = array(name, value, shape, np.float64) if shape else number(name, value)
@@ -73,8 +80,9 @@ def applied(config, view, values):
             v["orientation"] = {"euler_deg": value}
         elif name == "systemic_velocity":
             v["systemic_velocity"] = "subhalo"
-        elif name.startswith(("psf_", "lsf_")):
-            config[name[:3]] = config[name[:3]] | {name[4:]: value}
+        elif name.startswith(("psf_", "lsf_", "projection_")):
+            section, key = name.split("_", 1)
+            config[section] = config[section] | {key: value}
     return config
 
 

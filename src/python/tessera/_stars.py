@@ -16,17 +16,17 @@ class Galaxy:
     """
 
     def __init__(self, centre=(0.0, 0.0, 0.0), velocity=(0.0, 0.0, 0.0), half_mass_radius=None, box_size=0.0, id=0):
-        self.centre = array("centre", centre, (3,), np.float64, "kpc")
+        self.centre = _centre("centre", centre)
         self.velocity = None if velocity is None else _velocity("velocity", velocity)
         self.half_mass_radius = None if half_mass_radius is None else number("half_mass_radius", half_mass_radius, "kpc")
         self.box_size = number("box_size", box_size, "kpc")
         if self.box_size < 0:
             raise ValueError(f"box_size: {self.box_size}; expected 0 (none) or a length in kpc")
         self.id = integer("id", id)
-        self._core = self._made(self.velocity)
+        self._core = self._made(self.centre, self.velocity)
 
-    def _made(self, velocity):
-        return _core.Galaxy(self.centre.tolist(), None if velocity is None else velocity.tolist(),
+    def _made(self, centre, velocity):
+        return _core.Galaxy(centre.tolist(), None if velocity is None else velocity.tolist(),
                             self.half_mass_radius, self.box_size, self.id)
 
     @classmethod
@@ -35,6 +35,10 @@ class Galaxy:
 
     def __repr__(self):
         return f"tessera.Galaxy(id={self.id}, centre={self.centre.tolist()} kpc)"
+
+
+def _centre(name, value):
+    return array(name, value, (3,), np.float64, "kpc")
 
 
 def _velocity(name, value):
