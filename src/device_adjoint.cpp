@@ -11,6 +11,7 @@
 #include "kernels/noise_adjoint.hpp"
 #include "kernels/rubix_adjoint.hpp"
 #include "kernels/star_inputs.hpp"
+#include "stages/kernel_ranges.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/physics/noise.hpp"
 
@@ -56,7 +57,7 @@ public:
     std::size_t forwardRows() const { return plan_.rows; }
     // Pixels [first - wings, first + count + wings) of the lit spaxels.
     void adjoint(std::size_t first, std::size_t count, const DeviceBuffer<float>& spectraBar, std::size_t stride);
-    void forward(std::size_t first, std::size_t count, DeviceBuffer<float>& out, std::size_t stride);
+    void forward(std::size_t first, std::size_t count, DeviceBuffer<double>& out, std::size_t stride);
     // Cotangents of the inputs, of what adjoint() has gathered.
     SightSums inputs(StarsBar&);
 
@@ -154,13 +155,13 @@ void StarSpectra::adjoint(std::size_t first, std::size_t count, const DeviceBuff
     s_.synchronize();  // the window goes
 }
 
-void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<float>& out, std::size_t stride) {
+void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<double>& out, std::size_t stride) {
     if (t_.table.rubix) {
         out.zero();  // RUBIX's border in wavelength
         DeviceBuffer<double> factor(star_.size(), s_);
         RubixArgs a = rubixArgs(stride);
         a.factor = factor.view();
-        a.out = out.view();
+        a.precise = out.view();
         accumulateRubix(s_, a);
         return;
     }
@@ -171,10 +172,10 @@ void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<flo
     a.run = run_.view();
     a.item = items_.view();
     a.scale = t_.plan.scale;
-    a.out = out.view();
+    a.precise = out.view();
     a.stride = stride;
     accumulate(s_, a);
-    addParts(s_, {parts_.view(), out.view(), stride, w.size});
+    addParts(s_, {parts_.view(), {}, stride, w.size, out.view()});
     s_.synchronize();
 }
 
@@ -226,22 +227,70 @@ public:
     Cube noise(const NoiseTask&, const Cube& flux, const Cube& noisyBar) override;
 
 private:
-    std::vector<double> pixelDots(const DeviceBuffer<float>& a, const DeviceBuffer<float>& b, std::size_t rows,
-                                  std::size_t stride, std::size_t wide) const;
+    double dot(const DeviceBuffer<float>& a, const DeviceBuffer<double>& b, std::size_t rows, std::size_t stride,
+               std::size_t wide) const;
+    std::vector<double> sumSlabs(const DeviceBuffer<double>& partial, std::size_t slabs) const;
+    void addLineSlopes(const AdjointTask&, const DeviceBuffer<double>& taps, DeviceTranspose&,
+                       const DeviceBuffer<float>& cube, std::size_t first, std::size_t count,
+                       const DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
+                       std::vector<double>& sigma) const;
     Stream s_;
 };
 
-std::vector<double> KernelAdjoint::pixelDots(const DeviceBuffer<float>& a, const DeviceBuffer<float>& b,
-                                             std::size_t rows, std::size_t stride, std::size_t wide) const {
+std::vector<double> KernelAdjoint::sumSlabs(const DeviceBuffer<double>& partial, std::size_t slabs) const {
+    std::vector<double> parts(partial.size()), sums(parts.size() / slabs, 0.0);
+    partial.download(parts.data());
+    s_.synchronize();
+    for (std::size_t i = 0; i < parts.size(); ++i) sums[i % sums.size()] += parts[i];
+    return sums;
+}
+
+double KernelAdjoint::dot(const DeviceBuffer<float>& a, const DeviceBuffer<double>& b, std::size_t rows,
+                          std::size_t stride, std::size_t wide) const {
     const std::size_t slabs = pixelDotSlabs(rows);
     DeviceBuffer<double> partial(slabs * wide, s_);
     dotPixels(s_, {a.view(), b.view(), rows, stride, wide, partial.view()});
-    std::vector<double> parts(partial.size()), sums(wide, 0.0);
-    partial.download(parts.data());
-    s_.synchronize();
-    for (std::size_t k = 0; k < slabs; ++k)
-        for (std::size_t j = 0; j < wide; ++j) sums[j] += parts[k * wide + j];
-    return sums;
+    double sum = 0;
+    for (const double d : sumSlabs(partial, slabs)) sum += d;
+    return sum;
+}
+
+// As LineSlopeDots of stages/, by source pixel instead of by spaxel.
+void KernelAdjoint::addLineSlopes(const AdjointTask& t, const DeviceBuffer<double>& taps, DeviceTranspose& transpose,
+                                  const DeviceBuffer<float>& cube, std::size_t first, std::size_t count,
+                                  const DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
+                                  std::vector<double>& sigma) const {
+    const std::size_t wings = t.plan.optics.wings(), reach = 2 * wings, rows = t.binned.spaxel.size();
+    const std::size_t slabs = pixelDotSlabs(rows);
+    for (const KernelRange& r : sourceRanges(t.plan.optics, first, count)) {
+        const std::size_t begin = r.begin > reach ? r.begin - reach : 0,
+                          end = std::min(r.end, count);  // of the targets
+        if (begin >= end) continue;
+        transpose.throughPsf(r.kernel, cube, first + begin, end - begin, room, stride);
+        LineSlopeArgs a;
+        a.bar = std::as_const(room).view();
+        a.barStride = stride;
+        a.targets = end - begin;
+        a.spectra = spectra.view();
+        a.stride = stride;
+        a.firstSource = r.begin;
+        a.sources = r.end - r.begin;
+        a.rows = rows;
+        a.taps = taps.view();
+        a.width = reach + 1;
+        a.tapStride = t.lsfSlope->sources();
+        a.firstTap = first + r.begin;
+        a.before = reach + begin - r.begin;
+        DeviceBuffer<double> partial(slabs * a.sources, s_);
+        a.partial = partial.view();
+        dotLineSlopes(s_, a);
+        const std::vector<double> sums = sumSlabs(partial, slabs);
+        for (std::size_t i = 0; i < sums.size(); ++i) {
+            // Sources beyond the grid's ends have the width of its last pixels.
+            const std::ptrdiff_t at = std::ptrdiff_t(first + r.begin + i) - std::ptrdiff_t(wings);
+            sigma[std::size_t(std::clamp<std::ptrdiff_t>(at, 0, std::ptrdiff_t(sigma.size()) - 1))] += sums[i];
+        }
+    }
 }
 
 AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
@@ -254,14 +303,15 @@ AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
     blankUncovered(s_, {cube.view(), covered.view()});
     const TransposePlaces places(s_, o, t.binned.spaxel, t.wanted);
     DeviceTranspose transpose(s_, o, places, o.psf(), o.lsf());
-    std::vector<std::unique_ptr<DeviceTranspose>> slopes;  // of the PSF's parameters, then of the LSF
+    std::vector<std::unique_ptr<DeviceTranspose>> slopes;  // of the PSF's parameters
     for (const Psf& psf : t.psfSlopes) slopes.push_back(std::make_unique<DeviceTranspose>(s_, o, places, psf, o.lsf()));
-    if (t.lsfSlope) slopes.push_back(std::make_unique<DeviceTranspose>(s_, o, places, o.psf(), t.lsfSlope));
+    DeviceBuffer<double> lineSlope;
+    if (t.lsfSlope) lineSlope = upload(s_, t.lsfSlope->taps);
     StarSpectra stars(s_, t, instrument);
     timer.reset();
 
     // Spectra take at most a quarter of the device.
-    const std::size_t rows = lit + DeviceTranspose::temporaryRows(o, lit) + (instrument ? stars.forwardRows() : 0);
+    const std::size_t rows = lit + DeviceTranspose::temporaryRows(o, lit) + (instrument ? 2 * stars.forwardRows() : 0);
     constexpr std::size_t least = 64;
     const std::size_t fits = blockRoom(t.memory, rows * least * sizeof(float)) / sizeof(float) / rows;
     const std::size_t block =
@@ -271,7 +321,8 @@ AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
     AdjointSums out;
     out.psf.assign(t.psfSlopes.size(), 0.0);
     if (t.lsfSlope) out.sigma.assign(pixels, 0.0);
-    DeviceBuffer<float> spectra(lit * stride, s_), forward(instrument ? stars.forwardRows() * stride : 0, s_);
+    DeviceBuffer<float> spectra(lit * stride, s_);
+    DeviceBuffer<double> forward(instrument ? stars.forwardRows() * stride : 0, s_);
     for (std::size_t first = 0; first < pixels; first += block) {
         const std::size_t count = std::min(block, pixels - first), wide = count + 2 * wings;
         timer.emplace("convolve adjoint");
@@ -284,17 +335,9 @@ AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
         if (instrument) stars.forward(first, count, forward, stride);
         for (std::size_t k = 0; k < slopes.size(); ++k) {
             (*slopes[k])(cube, first, count, spectra, stride);
-            const std::vector<double> dots = pixelDots(spectra, forward, lit, stride, wide);
-            for (std::size_t j = 0; j < wide; ++j) {
-                if (k < out.psf.size()) {
-                    out.psf[k] += dots[j];
-                    continue;
-                }
-                // Sources beyond the grid's ends have the width of its last pixels.
-                const std::ptrdiff_t at = std::ptrdiff_t(first + j) - std::ptrdiff_t(wings);
-                out.sigma[std::size_t(std::clamp<std::ptrdiff_t>(at, 0, std::ptrdiff_t(pixels) - 1))] += dots[j];
-            }
+            out.psf[k] += dot(spectra, forward, lit, stride, wide);
         }
+        if (t.lsfSlope) addLineSlopes(t, lineSlope, transpose, cube, first, count, forward, stride, spectra, out.sigma);
     }
     timer.emplace("inputs adjoint");
     out.view = stars.inputs(out.stars);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "make_cube.hpp"
+#include "stages/instrument_slopes.hpp"
 #include "tessera/model/particles.hpp"
 #include "tessera/physics/star_inputs.hpp"
 #include "tessera/stages.hpp"
@@ -27,7 +28,7 @@ struct AdjointTask {
     Doppler doppler = Doppler::relativistic;
     std::span<const std::uint8_t> wanted;  // spaxels of the field whose cotangent counts
     std::vector<Psf> psfSlopes;            // derivatives in the parameters that are asked for
-    std::optional<Lsf> lsfSlope;
+    std::optional<LsfSlope> lsfSlope;
     std::size_t memory = 0;  // [byte] of the device; 0: what is free
 };
 

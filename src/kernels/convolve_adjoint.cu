@@ -38,8 +38,31 @@ __global__ void __launch_bounds__(threads) pixelDotKernel(PixelDotArgs a) {
     if (j >= a.pixels) return;
     const std::size_t end = first + slabRows < a.rows ? first + slabRows : a.rows;
     double sum = 0;
-    for (std::size_t k = first; k < end; ++k) sum += double(a.a[k * a.stride + j]) * double(a.b[k * a.stride + j]);
+    for (std::size_t k = first; k < end; ++k) sum += double(a.a[k * a.stride + j]) * a.b[k * a.stride + j];
     a.partial[blockIdx.y * a.pixels + j] = sum;
+}
+
+__global__ void __launch_bounds__(threads) lineSlopeKernel(LineSlopeArgs a) {
+    TESSERA_DYNAMIC_SHARED(float, bar);  // [threads + width - 1]: targets from first - before on
+    const std::size_t first = std::size_t(blockIdx.x) * threads, i = first + threadIdx.x;
+    const std::size_t firstRow = blockIdx.y * slabRows,
+                      end = firstRow + slabRows < a.rows ? firstRow + slabRows : a.rows;
+    double sum = 0;
+    for (std::size_t k = firstRow; k < end; ++k) {
+        for (std::size_t t = threadIdx.x; t < threads + a.width - 1; t += threads) {
+            const std::size_t target = first + t - a.before;  // wraps to a huge number left of the first
+            bar[t] = target < a.targets ? a.bar[k * a.barStride + target] : 0.0F;
+        }
+        __syncthreads();
+        if (i < a.sources) {
+            double seen = 0;
+            for (std::size_t d = 0; d < a.width; ++d)
+                seen += a.taps[d * a.tapStride + a.firstTap + i] * double(bar[threadIdx.x + d]);
+            sum += seen * a.spectra[k * a.stride + a.firstSource + i];
+        }
+        __syncthreads();
+    }
+    if (i < a.sources) a.partial[blockIdx.y * a.sources + i] = sum;
 }
 
 }  // namespace
@@ -61,6 +84,11 @@ unsigned pixelDotSlabs(std::size_t rows) {
 
 void dotPixels(const Stream& s, const PixelDotArgs& a) {
     launch(dim3(blocksFor(a.pixels, threads), pixelDotSlabs(a.rows)), threads, 0, s, pixelDotKernel, a);
+}
+
+void dotLineSlopes(const Stream& s, const LineSlopeArgs& a) {
+    launch(dim3(blocksFor(a.sources, threads), pixelDotSlabs(a.rows)), threads, (threads + a.width - 1) * sizeof(float),
+           s, lineSlopeKernel, a);
 }
 
 }  // namespace TESSERA_GPU_BACKEND
