@@ -10,7 +10,6 @@
 #include "kernels/accumulate_adjoint.hpp"
 #include "kernels/noise_adjoint.hpp"
 #include "kernels/rubix_adjoint.hpp"
-#include "kernels/star_inputs.hpp"
 #include "stages/kernel_ranges.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/physics/noise.hpp"
@@ -58,8 +57,8 @@ public:
     // Pixels [first - wings, first + count + wings) of the lit spaxels.
     void adjoint(std::size_t first, std::size_t count, const DeviceBuffer<float>& spectraBar, std::size_t stride);
     void forward(std::size_t first, std::size_t count, DeviceBuffer<double>& out, std::size_t stride);
-    // Cotangents of the inputs, of what adjoint() has gathered.
-    SightSums inputs(StarsBar&);
+    // Cotangents of the records, as adjoint() has gathered them.
+    Buffer<StarRecordBar> records() const;
 
 private:
     WavelengthGrid window(std::size_t first, std::size_t count) const {
@@ -179,46 +178,11 @@ void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<dou
     s_.synchronize();
 }
 
-SightSums StarSpectra::inputs(StarsBar& out) {
-    const std::size_t n = t_.stars.size();
-    const AxisSlopeTable age = ageSlopes(t_.table.logAgeGyr), z = metallicitySlopes(t_.table.zAxis, t_.table.rubix);
-    const auto velocity = upload(s_, t_.stars.velocity);
-    const auto dAge = upload(s_, age.slope), dZ = upload(s_, z.slope);
-    DeviceBuffer<float> mass(n, s_), logAge(n, s_), metallicity(n, s_);
-    DeviceBuffer<Vec3f> velocityBar(n, s_);
-    for (DeviceBuffer<float>* b : {&mass, &logAge, &metallicity}) b->zero();
-    velocityBar.zero();
-    DeviceBuffer<SightSums> partial(starInputBlocks(star_.size()), s_);
-    StarInputsArgs a;
-    a.star = std::as_const(star_).view();
-    a.bar = std::as_const(bar_).view();
-    a.velocity = velocity.view();
-    a.systemicVelocity = t_.frame.velocity;
-    a.lineOfSight = t_.frame.rotation.row[2];
-    a.doppler = t_.doppler;
-    a.slopes = {t_.table.nAge, t_.table.rubix, age.at(nullptr), z.at(nullptr)};
-    a.age = dAge.view();
-    a.z = dZ.view();
-    a.massBar = mass.view();
-    a.logAgeBar = logAge.view();
-    a.metallicityBar = metallicity.view();
-    a.velocityBar = velocityBar.view();
-    a.partial = partial.view();
-    starInputs(s_, a);
-    out.mass = Buffer<float>(n);
-    out.logAge = Buffer<float>(n);
-    out.metallicity = Buffer<float>(n);
-    out.velocity = Buffer<Vec3f>(n);
-    mass.download(out.mass.data());
-    logAge.download(out.logAge.data());
-    metallicity.download(out.metallicity.data());
-    velocityBar.download(out.velocity.data());
-    std::vector<SightSums> parts(partial.size());
-    partial.download(parts.data());
+Buffer<StarRecordBar> StarSpectra::records() const {
+    Buffer<StarRecordBar> out(bar_.size());
+    bar_.download(out.data());
     s_.synchronize();
-    SightSums sum;
-    for (const SightSums& p : parts) sum += p;
-    return sum;
+    return out;
 }
 
 class KernelAdjoint final : public DeviceAdjoint {
@@ -227,45 +191,23 @@ public:
     Cube noise(const NoiseTask&, const Cube& flux, const Cube& noisyBar) override;
 
 private:
-    double dot(const DeviceBuffer<float>& a, const DeviceBuffer<double>& b, std::size_t rows, std::size_t stride,
-               std::size_t wide) const;
-    std::vector<double> sumSlabs(const DeviceBuffer<double>& partial, std::size_t slabs) const;
     void addLineSlopes(const AdjointTask&, const DeviceBuffer<double>& taps, DeviceTranspose&,
                        const DeviceBuffer<float>& cube, std::size_t first, std::size_t count,
-                       const DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
-                       std::vector<double>& sigma) const;
+                       DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
+                       std::vector<DeviceBuffer<double>>& sums) const;
+    std::size_t blockOf(const AdjointTask&, bool instrument, std::size_t forwardRows) const;
     Stream s_;
 };
 
-std::vector<double> KernelAdjoint::sumSlabs(const DeviceBuffer<double>& partial, std::size_t slabs) const {
-    std::vector<double> parts(partial.size()), sums(parts.size() / slabs, 0.0);
-    partial.download(parts.data());
-    s_.synchronize();
-    for (std::size_t i = 0; i < parts.size(); ++i) sums[i % sums.size()] += parts[i];
-    return sums;
-}
-
-double KernelAdjoint::dot(const DeviceBuffer<float>& a, const DeviceBuffer<double>& b, std::size_t rows,
-                          std::size_t stride, std::size_t wide) const {
-    const std::size_t slabs = pixelDotSlabs(rows);
-    DeviceBuffer<double> partial(slabs * wide, s_);
-    dotPixels(s_, {a.view(), b.view(), rows, stride, wide, partial.view()});
-    double sum = 0;
-    for (const double d : sumSlabs(partial, slabs)) sum += d;
-    return sum;
-}
-
-// As LineSlopeDots of stages/, by source pixel instead of by spaxel.
+// As LineSlopeDots of stages/. The spectra are used up.
 void KernelAdjoint::addLineSlopes(const AdjointTask& t, const DeviceBuffer<double>& taps, DeviceTranspose& transpose,
                                   const DeviceBuffer<float>& cube, std::size_t first, std::size_t count,
-                                  const DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
-                                  std::vector<double>& sigma) const {
+                                  DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
+                                  std::vector<DeviceBuffer<double>>& sums) const {
     const std::size_t wings = t.plan.optics.wings(), reach = 2 * wings, rows = t.binned.spaxel.size();
-    const std::size_t slabs = pixelDotSlabs(rows);
     for (const KernelRange& r : sourceRanges(t.plan.optics, first, count)) {
         const std::size_t begin = r.begin > reach ? r.begin - reach : 0,
                           end = std::min(r.end, count);  // of the targets
-        if (begin >= end) continue;
         transpose.throughPsf(r.kernel, cube, first + begin, end - begin, room, stride);
         LineSlopeArgs a;
         a.bar = std::as_const(room).view();
@@ -281,16 +223,36 @@ void KernelAdjoint::addLineSlopes(const AdjointTask& t, const DeviceBuffer<doubl
         a.tapStride = t.lsfSlope->sources();
         a.firstTap = first + r.begin;
         a.before = reach + begin - r.begin;
-        DeviceBuffer<double> partial(slabs * a.sources, s_);
-        a.partial = partial.view();
-        dotLineSlopes(s_, a);
-        const std::vector<double> sums = sumSlabs(partial, slabs);
-        for (std::size_t i = 0; i < sums.size(); ++i) {
-            // Sources beyond the grid's ends have the width of its last pixels.
-            const std::ptrdiff_t at = std::ptrdiff_t(first + r.begin + i) - std::ptrdiff_t(wings);
-            sigma[std::size_t(std::clamp<std::ptrdiff_t>(at, 0, std::ptrdiff_t(sigma.size()) - 1))] += sums[i];
-        }
+        seeLineSlopes(s_, a);
     }
+    const std::size_t wide = count + 2 * wings;
+    for (std::size_t p = 0; p < t.lsfs.size(); ++p) {
+        std::vector<double> weight(wide);
+        for (std::size_t i = 0; i < wide; ++i) {
+            // Sources beyond the grid's ends have the width of its last pixels.
+            const std::ptrdiff_t at = std::ptrdiff_t(first + i) - std::ptrdiff_t(wings);
+            const std::vector<double>& slope = t.lsfs[p].sigmaSlope;
+            weight[i] = slope[std::size_t(std::clamp<std::ptrdiff_t>(at, 0, std::ptrdiff_t(slope.size()) - 1))];
+        }
+        const auto dWeight = upload(s_, weight);
+        dotRows(s_, {{}, dWeight.view(), std::as_const(spectra).view(), stride, wide, sums[p].view()});
+        s_.synchronize();  // the weights go
+    }
+}
+
+// Pixels of a block: its spectra take at most a quarter of the device. The same for all ranks.
+std::size_t KernelAdjoint::blockOf(const AdjointTask& t, bool instrument, std::size_t forwardRows) const {
+    const Optics& o = t.plan.optics;
+    const std::size_t wings = o.wings(), pixels = o.grid().size, lit = t.binned.spaxel.size();
+    if (t.table.rubix) return pixels;
+    const auto rowsOf = [&](std::size_t spaxels, std::size_t more) {
+        return spaxels + DeviceTranspose::temporaryRows(o, spaxels) + (instrument ? 2 * more : 0);
+    };
+    constexpr std::size_t least = 64;
+    const std::size_t room = blockRoom(t.memory, rowsOf(lit, forwardRows) * least * sizeof(float));
+    const std::size_t rows = rowsOf(std::size_t(t.team.allLit(lit)), std::size_t(t.team.total(forwardRows)));
+    const std::size_t fits = std::size_t(t.team.least(room)) / sizeof(float) / std::max<std::size_t>(rows, 1);
+    return std::min(pixels, std::max(least, fits > 2 * wings ? fits - 2 * wings : std::size_t(0)));
 }
 
 AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
@@ -298,6 +260,13 @@ AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
     const std::size_t wings = o.wings(), pixels = o.grid().size, lit = t.binned.spaxel.size();
     const bool instrument = !t.psfSlopes.empty() || t.lsfSlope;
     std::optional<StageTimer> timer(std::in_place, "upload");
+    AdjointSums out;
+    out.psf.assign(t.psfSlopes.size(), std::vector<double>(lit));
+    out.lsf.assign(t.lsfs.size(), std::vector<double>(lit));
+    if (lit == 0) {
+        blockOf(t, instrument, 0);  // with the others
+        return out;
+    }
     auto cube = upload(s_, cubeBar.data);
     const auto covered = upload(s_, t.plan.covered);
     blankUncovered(s_, {cube.view(), covered.view()});
@@ -307,20 +276,14 @@ AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
     for (const Psf& psf : t.psfSlopes) slopes.push_back(std::make_unique<DeviceTranspose>(s_, o, places, psf, o.lsf()));
     DeviceBuffer<double> lineSlope;
     if (t.lsfSlope) lineSlope = upload(s_, t.lsfSlope->taps);
+    std::vector<DeviceBuffer<double>> psf, lsf;  // [lit]
+    for (auto [sums, count] : {std::pair(&psf, t.psfSlopes.size()), std::pair(&lsf, t.lsfs.size())})
+        for (std::size_t k = 0; k < count; ++k) sums->emplace_back(lit, s_).zero();
     StarSpectra stars(s_, t, instrument);
     timer.reset();
 
-    // Spectra take at most a quarter of the device.
-    const std::size_t rows = lit + DeviceTranspose::temporaryRows(o, lit) + (instrument ? 2 * stars.forwardRows() : 0);
-    constexpr std::size_t least = 64;
-    const std::size_t fits = blockRoom(t.memory, rows * least * sizeof(float)) / sizeof(float) / rows;
-    const std::size_t block =
-        t.table.rubix ? pixels
-                      : std::min(pixels, std::max(least, fits > 2 * wings ? fits - 2 * wings : std::size_t(0)));
+    const std::size_t block = blockOf(t, instrument, instrument ? stars.forwardRows() : 0);
     const std::size_t stride = block + 2 * wings;
-    AdjointSums out;
-    out.psf.assign(t.psfSlopes.size(), 0.0);
-    if (t.lsfSlope) out.sigma.assign(pixels, 0.0);
     DeviceBuffer<float> spectra(lit * stride, s_);
     DeviceBuffer<double> forward(instrument ? stars.forwardRows() * stride : 0, s_);
     for (std::size_t first = 0; first < pixels; first += block) {
@@ -335,12 +298,14 @@ AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
         if (instrument) stars.forward(first, count, forward, stride);
         for (std::size_t k = 0; k < slopes.size(); ++k) {
             (*slopes[k])(cube, first, count, spectra, stride);
-            out.psf[k] += dot(spectra, forward, lit, stride, wide);
+            dotRows(s_,
+                    {std::as_const(spectra).view(), {}, std::as_const(forward).view(), stride, wide, psf[k].view()});
         }
-        if (t.lsfSlope) addLineSlopes(t, lineSlope, transpose, cube, first, count, forward, stride, spectra, out.sigma);
+        if (t.lsfSlope) addLineSlopes(t, lineSlope, transpose, cube, first, count, forward, stride, spectra, lsf);
     }
-    timer.emplace("inputs adjoint");
-    out.view = stars.inputs(out.stars);
+    for (std::size_t k = 0; k < psf.size(); ++k) psf[k].download(out.psf[k].data());
+    for (std::size_t p = 0; p < lsf.size(); ++p) lsf[p].download(out.lsf[p].data());
+    out.records = stars.records();
     return out;
 }
 

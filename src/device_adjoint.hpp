@@ -10,15 +10,13 @@
 
 #include "make_cube.hpp"
 #include "stages/instrument_slopes.hpp"
-#include "tessera/model/particles.hpp"
-#include "tessera/physics/star_inputs.hpp"
+#include "team.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
 
 // One galaxy in one view, as the stages of the CPU have prepared it.
 struct AdjointTask {
-    const Stars& stars;
     const GalaxyFrame& frame;
     const CubePlan& plan;
     const BinnedStars& binned;  // none dense; spaxels without stars left out
@@ -26,17 +24,18 @@ struct AdjointTask {
     const SspLibrary& library;
     double redshift = 0;
     Doppler doppler = Doppler::relativistic;
+    const Team& team;                      // the ranks that share the galaxy, each with its spaxels
     std::span<const std::uint8_t> wanted;  // spaxels of the field whose cotangent counts
     std::vector<Psf> psfSlopes;            // derivatives in the parameters that are asked for
     std::optional<LsfSlope> lsfSlope;
-    std::size_t memory = 0;  // [byte] of the device; 0: what is free
+    std::vector<LsfParameter> lsfs;  // that are asked for, of lsfSlope
+    std::size_t memory = 0;          // [byte] of the device; 0: what is free
 };
 
 struct AdjointSums {
-    StarsBar stars;
-    SightSums view;
-    std::vector<double> psf;    // of psfSlopes
-    std::vector<double> sigma;  // [pixels] of the LSF's width at every pixel; empty without lsfSlope
+    Buffer<StarRecordBar> records;
+    // By spaxel of binned, so that their sums do not depend on the ranks.
+    std::vector<std::vector<double>> psf, lsf;  // of psfSlopes, of lsfs
 };
 
 // addNoise() of one cube.
@@ -52,6 +51,7 @@ class DeviceAdjoint {
 public:
     virtual ~DeviceAdjoint() = default;
     // cubeBar: finite where spaxels are wanted and pixels covered.
+    // A call of all ranks that share the galaxy. Bitwise the same for any number of them.
     virtual AdjointSums vjp(const AdjointTask&, const Cube& cubeBar) = 0;
     // As noiseAdjoint() of stages/, without a cotangent of the variance.
     virtual Cube noise(const NoiseTask&, const Cube& flux, const Cube& noisyBar) = 0;

@@ -21,9 +21,7 @@ double& Linearisation::State::psfBarOf(PsfParameter p, InputsBar& g) {
 
 void Linearisation::State::prepare() {
     const Optics& o = optics();
-    // Shared galaxies and footprints are the CPU's.
-    if (team.alone() && config.projection.footprint == FootprintKind::nearest)
-        device = makeDeviceAdjoint(config.resources.backend, nodeRank());
+    device = makeDeviceAdjoint(config.resources.backend, nodeRank());
     std::optional<StageTimer> timer(std::in_place, "frame");
     frame = tessera::frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather());
     GalaxyReport& r = plan.report;

@@ -84,11 +84,23 @@ void alike(const Both& b, double lsfTolerance = 1e-5) {
         alike(
             "velocity", n, [&](std::size_t i) { return std::pair(f.stars.velocity[i][k], e.stars.velocity[i][k]); },
             tolerance);
+    if (!e.stars.position.empty())
+        for (int k = 0; k < 3; ++k)
+            alike(
+                "position", n, [&](std::size_t i) { return std::pair(f.stars.position[i][k], e.stars.position[i][k]); },
+                tolerance);
+    REQUIRE(f.stars.smoothing.size() == e.stars.smoothing.size());
+    if (!e.stars.smoothing.empty())
+        alike(
+            "smoothing", n, [&](std::size_t i) { return std::pair(f.stars.smoothing[i], e.stars.smoothing[i]); },
+            tolerance);
     const auto scalar = [&](const char* name, double a, double expected, double size, double limit) {
         INFO(name << ": " << a << " and " << expected << ", of a size of " << size);
         CHECK(std::fabs(a - expected) <= limit * std::max(size, std::fabs(expected)));
     };
     for (int k = 0; k < 3; ++k) scalar("systemic velocity", f.systemicVelocity[k], e.systemicVelocity[k], 0, tolerance);
+    const double centre = norm(e.centre);
+    for (int k = 0; k < 3; ++k) scalar("centre", f.centre[k], e.centre[k], centre, tolerance);
     scalar("redshift", f.redshiftShift, e.redshiftShift, 0, tolerance);
     scalar("distance", f.redshiftDistance, e.redshiftDistance, 0, tolerance);
     scalar("inclination", f.inclination, e.inclination, b.sizes.inclination, tolerance);
@@ -181,6 +193,21 @@ TEST_CASE("galaxies of one star and of many have their adjoint on simt", "[gpu][
         INFO(n << " stars");
         alike(b);
     }
+}
+
+TEST_CASE("stars with footprints have their adjoint on simt", "[gpu][adjoint]") {
+    for (const FootprintKind kind : {FootprintKind::cloudInCell, FootprintKind::sph})
+        for (const std::size_t n : {1, 300}) {
+            SceneOptions o;
+            o.pixels = 30;
+            o.footprint = kind;
+            AdjointScene s = makeScene(o);
+            const Stars stars = sceneStars(n);
+            sceneInputs(s, stars);
+            const Both b = both(s, stars, cubeOf(s, randomCotangent(s, 5)));
+            INFO("footprint " << int(kind) << ", " << n << " stars");
+            alike(b);
+        }
 }
 
 TEST_CASE("wavelengths that the library does not cover have no cotangent on simt", "[gpu][adjoint]") {

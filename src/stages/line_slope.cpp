@@ -26,7 +26,6 @@ void LineSlopeDots::add(Host exec, const Cube& cubeBar, std::span<const std::uin
     for (const KernelRange& r : sourceRanges(o_, first, count)) {
         const std::size_t begin = r.begin > reach ? r.begin - reach : 0,
                           end = std::min(r.end, count);  // of the targets
-        if (begin >= end) continue;
         transpose_.throughPsf(exec, r.kernel, cubeBar, covered, wanted, lit, first + begin, end - begin, room, stride);
 #pragma omp parallel num_threads(threadsOf(exec))
         {
