@@ -10,7 +10,9 @@
 #include "kernels/accumulate_adjoint.hpp"
 #include "kernels/noise_adjoint.hpp"
 #include "kernels/rubix_adjoint.hpp"
+#include "kernels/star_inputs.hpp"
 #include "stages/kernel_ranges.hpp"
+#include "stages/projected_kernel.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/physics/noise.hpp"
 
@@ -57,8 +59,8 @@ public:
     // Pixels [first - wings, first + count + wings) of the lit spaxels.
     void adjoint(std::size_t first, std::size_t count, const DeviceBuffer<float>& spectraBar, std::size_t stride);
     void forward(std::size_t first, std::size_t count, DeviceBuffer<double>& out, std::size_t stride);
-    // Cotangents of the records, as adjoint() has gathered them.
-    Buffer<StarRecordBar> records() const;
+    // The records' cotangents, as adjoint() has gathered them, by source.
+    void pieces(DeviceBuffer<PieceBar>&) const;
 
 private:
     WavelengthGrid window(std::size_t first, std::size_t count) const {
@@ -178,11 +180,82 @@ void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<dou
     s_.synchronize();
 }
 
-Buffer<StarRecordBar> StarSpectra::records() const {
-    Buffer<StarRecordBar> out(bar_.size());
-    bar_.download(out.data());
-    s_.synchronize();
-    return out;
+void StarSpectra::pieces(DeviceBuffer<PieceBar>& out) const {
+    const AxisSlopeTable age = ageSlopes(t_.table.logAgeGyr), z = metallicitySlopes(t_.table.zAxis, t_.table.rubix);
+    const auto dAge = upload(s_, age.slope), dZ = upload(s_, z.slope);
+    piecesOfRecords(s_, {star_.view(),
+                         bar_.view(),
+                         {t_.table.nAge, t_.table.rubix, age.at(nullptr), z.at(nullptr)},
+                         dAge.view(),
+                         dZ.view(),
+                         out.view()});
+    s_.synchronize();  // the slopes go
+}
+
+// Of the stars and of the view, from the cotangents of their pieces.
+void addInputs(const Stream& s, const AdjointTask& t, const DeviceBuffer<PieceBar>& pieces, AdjointSums& out) {
+    const std::size_t n = t.stars.size();
+    const Pieces& p = t.pieces;
+    const bool moves = !p.whole(), sph = p.config.footprint == FootprintKind::sph,
+               ownSmoothing = sph && !p.config.smoothing;
+    const KernelTable table = sph ? projectedKernel() : KernelTable{};
+    const std::span<const double> coefficients(table.coefficients, sph ? sq(std::size_t(table.cells) + 3) : 0);
+    const auto blocks = upload(s, t.blocks);
+    const auto velocity = upload(s, t.stars.velocity);
+    const auto mass = upload(s, t.stars.mass);
+    const auto dCoefficients = upload(s, coefficients);
+    DeviceBuffer<Vec3d> position;
+    DeviceBuffer<std::uint64_t> firstPiece;
+    DeviceBuffer<std::uint32_t> spaxel;
+    DeviceBuffer<float> smoothing;
+    if (moves) {
+        position = upload(s, t.stars.position);
+        firstPiece = upload(s, p.first);
+        spaxel = upload(s, p.spaxel);
+    }
+    if (ownSmoothing) smoothing = upload(s, t.stars.smoothing);
+    DeviceBuffer<float> massBar(n, s), logAge(n, s), metallicity(n, s), smoothingBar(sph ? n : 0, s);
+    DeviceBuffer<Vec3f> velocityBar(n, s), positionBar(moves ? n : 0, s);
+    DeviceBuffer<ViewSums> partial(blocks.size() - 1, s);
+    StarInputsArgs a;
+    a.block = blocks.view();
+    a.velocity = velocity.view();
+    a.mass = mass.view();
+    a.centre = t.frame.centre;
+    a.systemicVelocity = t.frame.velocity;
+    a.rotation = t.frame.rotation;
+    a.doppler = t.doppler;
+    a.piece = pieces.view();
+    a.footprint = p.config.footprint;
+    a.position = std::as_const(position).view();
+    a.boxSize = p.boxSize;
+    a.grid = p.grid;
+    a.smoothing = p.config.smoothing.value_or(0);
+    a.smoothingOfStar = std::as_const(smoothing).view();
+    a.firstPiece = std::as_const(firstPiece).view();
+    a.pieceSpaxel = std::as_const(spaxel).view();
+    a.kernel.cells = table.cells;
+    a.coefficients = dCoefficients.view();
+    a.massBar = massBar.view();
+    a.logAgeBar = logAge.view();
+    a.metallicityBar = metallicity.view();
+    a.smoothingBar = smoothingBar.view();
+    a.velocityBar = velocityBar.view();
+    a.positionBar = positionBar.view();
+    a.partial = partial.view();
+    starInputs(s, a);
+    const auto toHost = [](auto& to, const auto& from) {
+        to = std::remove_reference_t<decltype(to)>(from.size());
+        from.download(to.data());
+    };
+    toHost(out.stars.mass, massBar);
+    toHost(out.stars.logAge, logAge);
+    toHost(out.stars.metallicity, metallicity);
+    toHost(out.stars.velocity, velocityBar);
+    if (moves) toHost(out.stars.position, positionBar);
+    if (sph) toHost(out.stars.smoothing, smoothingBar);
+    toHost(out.view, partial);
+    s.synchronize();
 }
 
 class KernelAdjoint final : public DeviceAdjoint {
@@ -195,6 +268,7 @@ private:
                        const DeviceBuffer<float>& cube, std::size_t first, std::size_t count,
                        DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
                        std::vector<DeviceBuffer<double>>& sums) const;
+    DeviceBuffer<PieceBar> gatherPieces(const AdjointTask&, const Cube& cubeBar, AdjointSums&);
     std::size_t blockOf(const AdjointTask&, bool instrument, std::size_t forwardRows) const;
     Stream s_;
 };
@@ -255,17 +329,19 @@ std::size_t KernelAdjoint::blockOf(const AdjointTask& t, bool instrument, std::s
     return std::min(pixels, std::max(least, fits > 2 * wings ? fits - 2 * wings : std::size_t(0)));
 }
 
-AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
+// The pieces' cotangents, in the records' order, or where the galaxy is this rank's alone in that of its pieces.
+DeviceBuffer<PieceBar> KernelAdjoint::gatherPieces(const AdjointTask& t, const Cube& cubeBar, AdjointSums& out) {
     const Optics& o = t.plan.optics;
     const std::size_t wings = o.wings(), pixels = o.grid().size, lit = t.binned.spaxel.size();
     const bool instrument = !t.psfSlopes.empty() || t.lsfSlope;
     std::optional<StageTimer> timer(std::in_place, "upload");
-    AdjointSums out;
+    DeviceBuffer<PieceBar> pieces(t.giveBack ? t.binned.stars.size() : t.pieces.number, s_);
+    pieces.zero();
     out.psf.assign(t.psfSlopes.size(), std::vector<double>(lit));
     out.lsf.assign(t.lsfs.size(), std::vector<double>(lit));
     if (lit == 0) {
         blockOf(t, instrument, 0);  // with the others
-        return out;
+        return pieces;
     }
     auto cube = upload(s_, cubeBar.data);
     const auto covered = upload(s_, t.plan.covered);
@@ -305,7 +381,23 @@ AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
     }
     for (std::size_t k = 0; k < psf.size(); ++k) psf[k].download(out.psf[k].data());
     for (std::size_t p = 0; p < lsf.size(); ++p) lsf[p].download(out.lsf[p].data());
-    out.records = stars.records();
+    stars.pieces(pieces);
+    return pieces;
+}
+
+AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
+    AdjointSums out;
+    DeviceBuffer<PieceBar> pieces = gatherPieces(t, cubeBar, out);
+    const StageTimer timer("inputs adjoint");
+    if (t.giveBack) {
+        Buffer<PieceBar> mine(pieces.size());
+        pieces.download(mine.data());
+        s_.synchronize();
+        mine = t.giveBack(mine);
+        pieces = upload(s_, mine);
+        s_.synchronize();
+    }
+    addInputs(s_, t, pieces, out);
     return out;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,7 +18,10 @@ namespace tessera {
 
 // One galaxy in one view, as the stages of the CPU have prepared it.
 struct AdjointTask {
+    const Stars& stars;
+    std::vector<std::size_t> blocks;  // first star of each block of rows, and the end
     const GalaxyFrame& frame;
+    const Pieces& pieces;  // with their spaxels
     const CubePlan& plan;
     const BinnedStars& binned;  // none dense; spaxels without stars left out
     const KnotTable& table;
@@ -30,10 +34,13 @@ struct AdjointTask {
     std::optional<LsfSlope> lsfSlope;
     std::vector<LsfParameter> lsfs;  // that are asked for, of lsfSlope
     std::size_t memory = 0;          // [byte] of the device; 0: what is free
+    // Where ranks share the galaxy: from the records' order to that of this rank's pieces.
+    std::function<Buffer<PieceBar>(const Buffer<PieceBar>&)> giveBack;
 };
 
 struct AdjointSums {
-    Buffer<StarRecordBar> records;
+    StarsBar stars;
+    std::vector<ViewSums> view;  // of this rank's blocks of rows, to be added up in order
     // By spaxel of binned, so that their sums do not depend on the ranks.
     std::vector<std::vector<double>> psf, lsf;  // of psfSlopes, of lsfs
 };

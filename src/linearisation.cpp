@@ -54,6 +54,7 @@ void Linearisation::State::prepare() {
     timer.emplace("bin");
     binned = order(exec, stars, projected, pieces.grid.n * pieces.grid.n, table);
     pieces.first = std::move(projected.firstPiece);
+    if (device && !pieces.whole()) pieces.spaxel = std::move(projected.spaxel);
     projected = {};
     if (!team.alone()) {
         sources = Buffer<std::uint32_t>(binned.stars.size());
@@ -122,6 +123,13 @@ Buffer<StarRecordBar> Linearisation::State::zeroRecords() const {
     return bar;
 }
 
+Buffer<PieceBar> Linearisation::State::ownPieces(const Buffer<PieceBar>& shared) const {
+    const Buffer<PieceBar> back = team.giveBack(exec, shared);
+    Buffer<PieceBar> mine(pieces.number, PieceBar{});
+    for (std::size_t k = 0; k < back.size(); ++k) mine[sources[k]] = back[k];
+    return mine;
+}
+
 // direct: what the records' pieces have beside; empty: nothing.
 ViewSums Linearisation::State::inputsOfRecords(Buffer<StarRecordBar>&& bar, Buffer<PieceBar>&& direct,
                                                StarsBar& out) const {
@@ -130,11 +138,7 @@ ViewSums Linearisation::State::inputsOfRecords(Buffer<StarRecordBar>&& bar, Buff
     piecesOfRecords(exec, binned, table, bar.data(), mine.data());
     bar = {};
     mine = bySource(exec, binned, mine.data(), team.alone() ? pieces.number : binned.stars.size());
-    if (!team.alone()) {
-        const Buffer<PieceBar> back = team.giveBack(exec, mine);
-        mine = Buffer<PieceBar>(pieces.number, PieceBar{});
-        for (std::size_t k = 0; k < back.size(); ++k) mine[sources[k]] = back[k];
-    }
+    if (!team.alone()) mine = ownPieces(mine);
     return inputsOfPieces(exec, stars, frame, pieces, doppler(), mine.data(), team.gather(), out);
 }
 

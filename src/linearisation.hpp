@@ -60,7 +60,7 @@ struct Linearisation::State {
           cosmology(cosmology_),
           tables(t),
           plan(planView(c, l, cosmology_, t, c.views.at(viewIndex).redshift)),
-          pieces{c.projection, plan.grid.padded(plan.plan.optics.pad()), in.boxSize, {}, 0} {}
+          pieces{c.projection, plan.grid.padded(plan.plan.optics.pad()), in.boxSize, {}, 0, {}} {}
 
     static constexpr const char* lsfRedshift = "redshift";
 
@@ -120,6 +120,8 @@ struct Linearisation::State {
     void addDots(const float* a, const double* b, std::size_t wide, std::size_t stride,
                  std::vector<double>& sums) const;
     double total(const std::vector<double>& ofLit) const;  // over all ranks' spaxels, in their order
+    // From the order in which shareSpaxels() gave the records to that of this rank's own pieces.
+    Buffer<PieceBar> ownPieces(const Buffer<PieceBar>& shared) const;
     ViewSums inputsOfRecords(Buffer<StarRecordBar>&& bar, Buffer<PieceBar>&& direct, StarsBar& out) const;
     ViewSums inputsOfCube(const Cube&, const GradientOptions&, InputsBar&) const;
     // The cotangent of the cube with that of the map "flux", where there is one, in `room`.
