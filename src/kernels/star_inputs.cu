@@ -39,7 +39,9 @@ __device__ StarSums sumPieces(const StarInputsArgs& a, std::size_t i, const Vec3
 
 // A star a thread, a block of stars a block of threads.
 __global__ void __launch_bounds__(threads) starInputsKernel(StarInputsArgs a) {
-    ViewSums sums;
+    TESSERA_SHARED(Uninitialised<ViewSums>, all, [threads]);  // more than there are registers for
+    ViewSums& sums = all[threadIdx.x].value();
+    sums = {};
     for (std::size_t i = a.block[blockIdx.x] + threadIdx.x; i < a.block[blockIdx.x + 1]; i += threads) {
         const double mass = a.mass[i];
         Vec3d relative;
@@ -55,7 +57,7 @@ __global__ void __launch_bounds__(threads) starInputsKernel(StarInputsArgs a) {
         if (a.smoothingBar.size() > 0) a.smoothingBar[i] = float(s.smoothing);
         sums += of.sums;
     }
-    sums = blockSum<threads>(sums);
+    addUp<threads>(&all[0]);
     if (threadIdx.x == 0) a.partial[blockIdx.x] = sums;
 }
 

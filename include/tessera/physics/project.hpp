@@ -171,17 +171,18 @@ TESSERA_HD inline PieceShare pieceShare(FootprintKind kind, const KernelTable& t
         cloudAxisAdjoint(y, d, s.y, s.spaxel, upperY ? sx : -sx);
     } else if (kind == FootprintKind::sph && smoothing > narrowestKernel * d) {
         p.share = 0;
-        for (int j = 0; j < 2; ++j)
-            for (int i = 0; i < 2; ++i) {
-                const double sign = i == j ? 1 : -1;
-                const KernelEdge<double> ex = kernelEdge(edgeFromStar(ix + i, x, smoothing, d, n), table.cells),
-                                         ey = kernelEdge(edgeFromStar(iy + j, y, smoothing, d, n), table.cells);
-                double a = 0, b = 0;
-                p.share += sign * kernelCorner(table, ex, ey);
-                kernelCornerAdjoint(table, ex, ey, a, b, sign);
-                edgeFromStarAdjoint(ix + i, x, smoothing, d, n, s.x, s.smoothing, s.spaxel, a);
-                edgeFromStarAdjoint(iy + j, y, smoothing, d, n, s.y, s.smoothing, s.spaxel, b);
-            }
+        TESSERA_NO_UNROLL
+        for (int corner = 0; corner < 4; ++corner) {
+            const int i = corner % 2, j = corner / 2;
+            const double sign = i == j ? 1 : -1;
+            const KernelEdge<double> ex = kernelEdge(edgeFromStar(ix + i, x, smoothing, d, n), table.cells),
+                                     ey = kernelEdge(edgeFromStar(iy + j, y, smoothing, d, n), table.cells);
+            double a = 0, b = 0;
+            p.share += sign * kernelCorner(table, ex, ey);
+            kernelCornerAdjoint(table, ex, ey, a, b, sign);
+            edgeFromStarAdjoint(ix + i, x, smoothing, d, n, s.x, s.smoothing, s.spaxel, a);
+            edgeFromStarAdjoint(iy + j, y, smoothing, d, n, s.y, s.smoothing, s.spaxel, b);
+        }
     }
     return p;
 }
