@@ -8,6 +8,7 @@
 
 #include "linearisation.hpp"
 #include "stages/blocks.hpp"
+#include "stages/line_slope.hpp"
 #include "stages/maps_adjoint.hpp"
 #include "stages/optics_transpose.hpp"
 #include "stages/rubix_adjoint.hpp"
@@ -114,9 +115,10 @@ ViewSums Linearisation::State::inputsOfCube(const Cube& cubeBar, const GradientO
     const bool instrument = !psfs.empty() || !lsfs.empty();
     if (device && !options.templates) return vjpOnDevice(cubeBar, psfs, lsfs, g);
     const OpticsTranspose transpose(o, o.psf(), o.lsf());
-    std::vector<OpticsTranspose> slopes;  // of psfs, then of the LSF
+    std::vector<OpticsTranspose> slopes;  // of psfs
     for (const PsfParameter p : psfs) slopes.emplace_back(o, psfSlope(p), o.lsf());
-    if (!lsfs.empty()) slopes.emplace_back(o, o.psf(), lsfSlope());
+    std::optional<LineSlopeDots> lineDots;
+    if (!lsfs.empty()) lineDots.emplace(o, transpose, lsfSlope(), lsfs);
     std::optional<Accumulator> accumulator;
     if (instrument && !rubix()) accumulator.emplace(exec, binned, table);
     std::optional<TemplatesBar> templates;
@@ -126,8 +128,9 @@ ViewSums Linearisation::State::inputsOfCube(const Cube& cubeBar, const GradientO
     // By lit spaxel, so that their sums do not depend on the ranks.
     std::vector<std::vector<double>> psfBar(psfs.size(), std::vector<double>(lit.size(), 0.0)),
         lsfBar(lsfs.size(), std::vector<double>(lit.size(), 0.0));
-    Buffer<float> cotangents, forward;
-    forBlocks(instrument ? 2 : 1, [&](std::size_t first, std::size_t count, std::size_t stride) {
+    Buffer<float> cotangents;
+    Buffer<double> forward;
+    forBlocks(instrument ? 3 : 1, [&](std::size_t first, std::size_t count, std::size_t stride) {
         const std::size_t wide = count + 2 * wings, size = lit.size() * stride;
         if (cotangents.size() < size) cotangents = Buffer<float>(size, 0.0F);
         {
@@ -145,16 +148,15 @@ ViewSums Linearisation::State::inputsOfCube(const Cube& cubeBar, const GradientO
         }
         if (!instrument) return;
         const StageTimer timer("instrument adjoint");
-        if (forward.size() < size) forward = Buffer<float>(size, 0.0F);
+        if (forward.size() < size) forward = Buffer<double>(size, 0.0);
         forwardSpectra(accumulator ? &*accumulator : nullptr, first, count, forward.data(), stride);
         for (std::size_t k = 0; k < slopes.size(); ++k) {
             slopes[k](exec, cubeBar, plan.plan.covered, wanted, lit, first, count, cotangents.data(), stride);
-            if (k < psfs.size())
-                addDots(cotangents.data(), forward.data(), first, wide, stride, {}, psfBar[k]);
-            else
-                for (std::size_t p = 0; p < lsfs.size(); ++p)
-                    addDots(cotangents.data(), forward.data(), first, wide, stride, lsfs[p].sigmaSlope, lsfBar[p]);
+            addDots(cotangents.data(), forward.data(), wide, stride, psfBar[k]);
         }
+        if (lineDots)
+            lineDots->add(exec, cubeBar, plan.plan.covered, wanted, lit, first, count, forward.data(), stride,
+                          cotangents.data(), lsfBar);
     });
 
     const StageTimer timer("inputs adjoint");

@@ -11,6 +11,8 @@
 #include "kernels/noise_adjoint.hpp"
 #include "kernels/rubix_adjoint.hpp"
 #include "kernels/star_inputs.hpp"
+#include "stages/kernel_ranges.hpp"
+#include "stages/projected_kernel.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/physics/noise.hpp"
 
@@ -56,9 +58,9 @@ public:
     std::size_t forwardRows() const { return plan_.rows; }
     // Pixels [first - wings, first + count + wings) of the lit spaxels.
     void adjoint(std::size_t first, std::size_t count, const DeviceBuffer<float>& spectraBar, std::size_t stride);
-    void forward(std::size_t first, std::size_t count, DeviceBuffer<float>& out, std::size_t stride);
-    // Cotangents of the inputs, of what adjoint() has gathered.
-    SightSums inputs(StarsBar&);
+    void forward(std::size_t first, std::size_t count, DeviceBuffer<double>& out, std::size_t stride);
+    // The records' cotangents, as adjoint() has gathered them, by source.
+    void pieces(DeviceBuffer<PieceBar>&) const;
 
 private:
     WavelengthGrid window(std::size_t first, std::size_t count) const {
@@ -154,13 +156,13 @@ void StarSpectra::adjoint(std::size_t first, std::size_t count, const DeviceBuff
     s_.synchronize();  // the window goes
 }
 
-void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<float>& out, std::size_t stride) {
+void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<double>& out, std::size_t stride) {
     if (t_.table.rubix) {
         out.zero();  // RUBIX's border in wavelength
         DeviceBuffer<double> factor(star_.size(), s_);
         RubixArgs a = rubixArgs(stride);
         a.factor = factor.view();
-        a.out = out.view();
+        a.precise = out.view();
         accumulateRubix(s_, a);
         return;
     }
@@ -171,53 +173,89 @@ void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<flo
     a.run = run_.view();
     a.item = items_.view();
     a.scale = t_.plan.scale;
-    a.out = out.view();
+    a.precise = out.view();
     a.stride = stride;
     accumulate(s_, a);
-    addParts(s_, {parts_.view(), out.view(), stride, w.size});
+    addParts(s_, {parts_.view(), {}, stride, w.size, out.view()});
     s_.synchronize();
 }
 
-SightSums StarSpectra::inputs(StarsBar& out) {
-    const std::size_t n = t_.stars.size();
+void StarSpectra::pieces(DeviceBuffer<PieceBar>& out) const {
     const AxisSlopeTable age = ageSlopes(t_.table.logAgeGyr), z = metallicitySlopes(t_.table.zAxis, t_.table.rubix);
-    const auto velocity = upload(s_, t_.stars.velocity);
     const auto dAge = upload(s_, age.slope), dZ = upload(s_, z.slope);
-    DeviceBuffer<float> mass(n, s_), logAge(n, s_), metallicity(n, s_);
-    DeviceBuffer<Vec3f> velocityBar(n, s_);
-    for (DeviceBuffer<float>* b : {&mass, &logAge, &metallicity}) b->zero();
-    velocityBar.zero();
-    DeviceBuffer<SightSums> partial(starInputBlocks(star_.size()), s_);
+    piecesOfRecords(s_, {star_.view(),
+                         bar_.view(),
+                         {t_.table.nAge, t_.table.rubix, age.at(nullptr), z.at(nullptr)},
+                         dAge.view(),
+                         dZ.view(),
+                         out.view()});
+    s_.synchronize();  // the slopes go
+}
+
+// Of the stars and of the view, from the cotangents of their pieces.
+void addInputs(const Stream& s, const AdjointTask& t, const DeviceBuffer<PieceBar>& pieces, AdjointSums& out) {
+    const std::size_t n = t.stars.size();
+    const Pieces& p = t.pieces;
+    const bool moves = !p.whole(), sph = p.config.footprint == FootprintKind::sph,
+               ownSmoothing = sph && !p.config.smoothing;
+    const KernelTable table = sph ? projectedKernel() : KernelTable{};
+    const std::span<const double> coefficients(table.coefficients, sph ? sq(std::size_t(table.cells) + 3) : 0);
+    const auto blocks = upload(s, t.blocks);
+    const auto velocity = upload(s, t.stars.velocity);
+    const auto mass = upload(s, t.stars.mass);
+    const auto dCoefficients = upload(s, coefficients);
+    DeviceBuffer<Vec3d> position;
+    DeviceBuffer<std::uint64_t> firstPiece;
+    DeviceBuffer<std::uint32_t> spaxel;
+    DeviceBuffer<float> smoothing;
+    if (moves) {
+        position = upload(s, t.stars.position);
+        firstPiece = upload(s, p.first);
+        spaxel = upload(s, p.spaxel);
+    }
+    if (ownSmoothing) smoothing = upload(s, t.stars.smoothing);
+    DeviceBuffer<float> massBar(n, s), logAge(n, s), metallicity(n, s), smoothingBar(sph ? n : 0, s);
+    DeviceBuffer<Vec3f> velocityBar(n, s), positionBar(moves ? n : 0, s);
+    DeviceBuffer<ViewSums> partial(blocks.size() - 1, s);
     StarInputsArgs a;
-    a.star = std::as_const(star_).view();
-    a.bar = std::as_const(bar_).view();
+    a.block = blocks.view();
     a.velocity = velocity.view();
-    a.systemicVelocity = t_.frame.velocity;
-    a.lineOfSight = t_.frame.rotation.row[2];
-    a.doppler = t_.doppler;
-    a.slopes = {t_.table.nAge, t_.table.rubix, age.at(nullptr), z.at(nullptr)};
-    a.age = dAge.view();
-    a.z = dZ.view();
-    a.massBar = mass.view();
+    a.mass = mass.view();
+    a.centre = t.frame.centre;
+    a.systemicVelocity = t.frame.velocity;
+    a.rotation = t.frame.rotation;
+    a.doppler = t.doppler;
+    a.piece = pieces.view();
+    a.footprint = p.config.footprint;
+    a.position = std::as_const(position).view();
+    a.boxSize = p.boxSize;
+    a.grid = p.grid;
+    a.smoothing = p.config.smoothing.value_or(0);
+    a.smoothingOfStar = std::as_const(smoothing).view();
+    a.firstPiece = std::as_const(firstPiece).view();
+    a.pieceSpaxel = std::as_const(spaxel).view();
+    a.kernel.cells = table.cells;
+    a.coefficients = dCoefficients.view();
+    a.massBar = massBar.view();
     a.logAgeBar = logAge.view();
     a.metallicityBar = metallicity.view();
+    a.smoothingBar = smoothingBar.view();
     a.velocityBar = velocityBar.view();
+    a.positionBar = positionBar.view();
     a.partial = partial.view();
-    starInputs(s_, a);
-    out.mass = Buffer<float>(n);
-    out.logAge = Buffer<float>(n);
-    out.metallicity = Buffer<float>(n);
-    out.velocity = Buffer<Vec3f>(n);
-    mass.download(out.mass.data());
-    logAge.download(out.logAge.data());
-    metallicity.download(out.metallicity.data());
-    velocityBar.download(out.velocity.data());
-    std::vector<SightSums> parts(partial.size());
-    partial.download(parts.data());
-    s_.synchronize();
-    SightSums sum;
-    for (const SightSums& p : parts) sum += p;
-    return sum;
+    starInputs(s, a);
+    const auto toHost = [](auto& to, const auto& from) {
+        to = std::remove_reference_t<decltype(to)>(from.size());
+        from.download(to.data());
+    };
+    toHost(out.stars.mass, massBar);
+    toHost(out.stars.logAge, logAge);
+    toHost(out.stars.metallicity, metallicity);
+    toHost(out.stars.velocity, velocityBar);
+    if (moves) toHost(out.stars.position, positionBar);
+    if (sph) toHost(out.stars.smoothing, smoothingBar);
+    toHost(out.view, partial);
+    s.synchronize();
 }
 
 class KernelAdjoint final : public DeviceAdjoint {
@@ -226,52 +264,104 @@ public:
     Cube noise(const NoiseTask&, const Cube& flux, const Cube& noisyBar) override;
 
 private:
-    std::vector<double> pixelDots(const DeviceBuffer<float>& a, const DeviceBuffer<float>& b, std::size_t rows,
-                                  std::size_t stride, std::size_t wide) const;
+    void addLineSlopes(const AdjointTask&, const DeviceBuffer<double>& taps, DeviceTranspose&,
+                       const DeviceBuffer<float>& cube, std::size_t first, std::size_t count,
+                       DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
+                       std::vector<DeviceBuffer<double>>& sums) const;
+    DeviceBuffer<PieceBar> gatherPieces(const AdjointTask&, const Cube& cubeBar, AdjointSums&);
+    std::size_t blockOf(const AdjointTask&, bool instrument, std::size_t forwardRows) const;
     Stream s_;
 };
 
-std::vector<double> KernelAdjoint::pixelDots(const DeviceBuffer<float>& a, const DeviceBuffer<float>& b,
-                                             std::size_t rows, std::size_t stride, std::size_t wide) const {
-    const std::size_t slabs = pixelDotSlabs(rows);
-    DeviceBuffer<double> partial(slabs * wide, s_);
-    dotPixels(s_, {a.view(), b.view(), rows, stride, wide, partial.view()});
-    std::vector<double> parts(partial.size()), sums(wide, 0.0);
-    partial.download(parts.data());
-    s_.synchronize();
-    for (std::size_t k = 0; k < slabs; ++k)
-        for (std::size_t j = 0; j < wide; ++j) sums[j] += parts[k * wide + j];
-    return sums;
+// As LineSlopeDots of stages/. The spectra are used up.
+void KernelAdjoint::addLineSlopes(const AdjointTask& t, const DeviceBuffer<double>& taps, DeviceTranspose& transpose,
+                                  const DeviceBuffer<float>& cube, std::size_t first, std::size_t count,
+                                  DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
+                                  std::vector<DeviceBuffer<double>>& sums) const {
+    const std::size_t wings = t.plan.optics.wings(), reach = 2 * wings, rows = t.binned.spaxel.size();
+    for (const KernelRange& r : sourceRanges(t.plan.optics, first, count)) {
+        const std::size_t begin = r.begin > reach ? r.begin - reach : 0,
+                          end = std::min(r.end, count);  // of the targets
+        transpose.throughPsf(r.kernel, cube, first + begin, end - begin, room, stride);
+        LineSlopeArgs a;
+        a.bar = std::as_const(room).view();
+        a.barStride = stride;
+        a.targets = end - begin;
+        a.spectra = spectra.view();
+        a.stride = stride;
+        a.firstSource = r.begin;
+        a.sources = r.end - r.begin;
+        a.rows = rows;
+        a.taps = taps.view();
+        a.width = reach + 1;
+        a.tapStride = t.lsfSlope->sources();
+        a.firstTap = first + r.begin;
+        a.before = reach + begin - r.begin;
+        seeLineSlopes(s_, a);
+    }
+    const std::size_t wide = count + 2 * wings;
+    for (std::size_t p = 0; p < t.lsfs.size(); ++p) {
+        std::vector<double> weight(wide);
+        for (std::size_t i = 0; i < wide; ++i) {
+            // Sources beyond the grid's ends have the width of its last pixels.
+            const std::ptrdiff_t at = std::ptrdiff_t(first + i) - std::ptrdiff_t(wings);
+            const std::vector<double>& slope = t.lsfs[p].sigmaSlope;
+            weight[i] = slope[std::size_t(std::clamp<std::ptrdiff_t>(at, 0, std::ptrdiff_t(slope.size()) - 1))];
+        }
+        const auto dWeight = upload(s_, weight);
+        dotRows(s_, {{}, dWeight.view(), std::as_const(spectra).view(), stride, wide, sums[p].view()});
+        s_.synchronize();  // the weights go
+    }
 }
 
-AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
+// Pixels of a block: its spectra take at most a quarter of the device. The same for all ranks.
+std::size_t KernelAdjoint::blockOf(const AdjointTask& t, bool instrument, std::size_t forwardRows) const {
+    const Optics& o = t.plan.optics;
+    const std::size_t wings = o.wings(), pixels = o.grid().size, lit = t.binned.spaxel.size();
+    if (t.table.rubix) return pixels;
+    const auto rowsOf = [&](std::size_t spaxels, std::size_t more) {
+        return spaxels + DeviceTranspose::temporaryRows(o, spaxels) + (instrument ? 2 * more : 0);
+    };
+    constexpr std::size_t least = 64;
+    const std::size_t room = blockRoom(t.memory, rowsOf(lit, forwardRows) * least * sizeof(float));
+    const std::size_t rows = rowsOf(std::size_t(t.team.allLit(lit)), std::size_t(t.team.total(forwardRows)));
+    const std::size_t fits = std::size_t(t.team.least(room)) / sizeof(float) / std::max<std::size_t>(rows, 1);
+    return std::min(pixels, std::max(least, fits > 2 * wings ? fits - 2 * wings : std::size_t(0)));
+}
+
+// The pieces' cotangents, in the records' order, or where the galaxy is this rank's alone in that of its pieces.
+DeviceBuffer<PieceBar> KernelAdjoint::gatherPieces(const AdjointTask& t, const Cube& cubeBar, AdjointSums& out) {
     const Optics& o = t.plan.optics;
     const std::size_t wings = o.wings(), pixels = o.grid().size, lit = t.binned.spaxel.size();
     const bool instrument = !t.psfSlopes.empty() || t.lsfSlope;
     std::optional<StageTimer> timer(std::in_place, "upload");
+    DeviceBuffer<PieceBar> pieces(t.giveBack ? t.binned.stars.size() : t.pieces.number, s_);
+    pieces.zero();
+    out.psf.assign(t.psfSlopes.size(), std::vector<double>(lit));
+    out.lsf.assign(t.lsfs.size(), std::vector<double>(lit));
+    if (lit == 0) {
+        blockOf(t, instrument, 0);  // with the others
+        return pieces;
+    }
     auto cube = upload(s_, cubeBar.data);
     const auto covered = upload(s_, t.plan.covered);
     blankUncovered(s_, {cube.view(), covered.view()});
     const TransposePlaces places(s_, o, t.binned.spaxel, t.wanted);
     DeviceTranspose transpose(s_, o, places, o.psf(), o.lsf());
-    std::vector<std::unique_ptr<DeviceTranspose>> slopes;  // of the PSF's parameters, then of the LSF
+    std::vector<std::unique_ptr<DeviceTranspose>> slopes;  // of the PSF's parameters
     for (const Psf& psf : t.psfSlopes) slopes.push_back(std::make_unique<DeviceTranspose>(s_, o, places, psf, o.lsf()));
-    if (t.lsfSlope) slopes.push_back(std::make_unique<DeviceTranspose>(s_, o, places, o.psf(), t.lsfSlope));
+    DeviceBuffer<double> lineSlope;
+    if (t.lsfSlope) lineSlope = upload(s_, t.lsfSlope->taps);
+    std::vector<DeviceBuffer<double>> psf, lsf;  // [lit]
+    for (auto [sums, count] : {std::pair(&psf, t.psfSlopes.size()), std::pair(&lsf, t.lsfs.size())})
+        for (std::size_t k = 0; k < count; ++k) sums->emplace_back(lit, s_).zero();
     StarSpectra stars(s_, t, instrument);
     timer.reset();
 
-    // Spectra take at most a quarter of the device.
-    const std::size_t rows = lit + DeviceTranspose::temporaryRows(o, lit) + (instrument ? stars.forwardRows() : 0);
-    constexpr std::size_t least = 64;
-    const std::size_t fits = blockRoom(t.memory, rows * least * sizeof(float)) / sizeof(float) / rows;
-    const std::size_t block =
-        t.table.rubix ? pixels
-                      : std::min(pixels, std::max(least, fits > 2 * wings ? fits - 2 * wings : std::size_t(0)));
+    const std::size_t block = blockOf(t, instrument, instrument ? stars.forwardRows() : 0);
     const std::size_t stride = block + 2 * wings;
-    AdjointSums out;
-    out.psf.assign(t.psfSlopes.size(), 0.0);
-    if (t.lsfSlope) out.sigma.assign(pixels, 0.0);
-    DeviceBuffer<float> spectra(lit * stride, s_), forward(instrument ? stars.forwardRows() * stride : 0, s_);
+    DeviceBuffer<float> spectra(lit * stride, s_);
+    DeviceBuffer<double> forward(instrument ? stars.forwardRows() * stride : 0, s_);
     for (std::size_t first = 0; first < pixels; first += block) {
         const std::size_t count = std::min(block, pixels - first), wide = count + 2 * wings;
         timer.emplace("convolve adjoint");
@@ -284,20 +374,30 @@ AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
         if (instrument) stars.forward(first, count, forward, stride);
         for (std::size_t k = 0; k < slopes.size(); ++k) {
             (*slopes[k])(cube, first, count, spectra, stride);
-            const std::vector<double> dots = pixelDots(spectra, forward, lit, stride, wide);
-            for (std::size_t j = 0; j < wide; ++j) {
-                if (k < out.psf.size()) {
-                    out.psf[k] += dots[j];
-                    continue;
-                }
-                // Sources beyond the grid's ends have the width of its last pixels.
-                const std::ptrdiff_t at = std::ptrdiff_t(first + j) - std::ptrdiff_t(wings);
-                out.sigma[std::size_t(std::clamp<std::ptrdiff_t>(at, 0, std::ptrdiff_t(pixels) - 1))] += dots[j];
-            }
+            dotRows(s_,
+                    {std::as_const(spectra).view(), {}, std::as_const(forward).view(), stride, wide, psf[k].view()});
         }
+        if (t.lsfSlope) addLineSlopes(t, lineSlope, transpose, cube, first, count, forward, stride, spectra, lsf);
     }
-    timer.emplace("inputs adjoint");
-    out.view = stars.inputs(out.stars);
+    for (std::size_t k = 0; k < psf.size(); ++k) psf[k].download(out.psf[k].data());
+    for (std::size_t p = 0; p < lsf.size(); ++p) lsf[p].download(out.lsf[p].data());
+    stars.pieces(pieces);
+    return pieces;
+}
+
+AdjointSums KernelAdjoint::vjp(const AdjointTask& t, const Cube& cubeBar) {
+    AdjointSums out;
+    DeviceBuffer<PieceBar> pieces = gatherPieces(t, cubeBar, out);
+    const StageTimer timer("inputs adjoint");
+    if (t.giveBack) {
+        Buffer<PieceBar> mine(pieces.size());
+        pieces.download(mine.data());
+        s_.synchronize();
+        mine = t.giveBack(mine);
+        pieces = upload(s_, mine);
+        s_.synchronize();
+    }
+    addInputs(s_, t, pieces, out);
     return out;
 }
 

@@ -3,14 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "make_cube.hpp"
-#include "tessera/model/particles.hpp"
-#include "tessera/physics/star_inputs.hpp"
+#include "stages/instrument_slopes.hpp"
+#include "team.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
@@ -18,24 +19,30 @@ namespace tessera {
 // One galaxy in one view, as the stages of the CPU have prepared it.
 struct AdjointTask {
     const Stars& stars;
+    std::vector<std::size_t> blocks;  // first star of each block of rows, and the end
     const GalaxyFrame& frame;
+    const Pieces& pieces;  // with their spaxels
     const CubePlan& plan;
     const BinnedStars& binned;  // none dense; spaxels without stars left out
     const KnotTable& table;
     const SspLibrary& library;
     double redshift = 0;
     Doppler doppler = Doppler::relativistic;
+    const Team& team;                      // the ranks that share the galaxy, each with its spaxels
     std::span<const std::uint8_t> wanted;  // spaxels of the field whose cotangent counts
     std::vector<Psf> psfSlopes;            // derivatives in the parameters that are asked for
-    std::optional<Lsf> lsfSlope;
-    std::size_t memory = 0;  // [byte] of the device; 0: what is free
+    std::optional<LsfSlope> lsfSlope;
+    std::vector<LsfParameter> lsfs;  // that are asked for, of lsfSlope
+    std::size_t memory = 0;          // [byte] of the device; 0: what is free
+    // Where ranks share the galaxy: from the records' order to that of this rank's pieces.
+    std::function<Buffer<PieceBar>(const Buffer<PieceBar>&)> giveBack;
 };
 
 struct AdjointSums {
     StarsBar stars;
-    SightSums view;
-    std::vector<double> psf;    // of psfSlopes
-    std::vector<double> sigma;  // [pixels] of the LSF's width at every pixel; empty without lsfSlope
+    std::vector<ViewSums> view;  // of this rank's blocks of rows, to be added up in order
+    // By spaxel of binned, so that their sums do not depend on the ranks.
+    std::vector<std::vector<double>> psf, lsf;  // of psfSlopes, of lsfs
 };
 
 // addNoise() of one cube.
@@ -51,6 +58,7 @@ class DeviceAdjoint {
 public:
     virtual ~DeviceAdjoint() = default;
     // cubeBar: finite where spaxels are wanted and pixels covered.
+    // A call of all ranks that share the galaxy. Bitwise the same for any number of them.
     virtual AdjointSums vjp(const AdjointTask&, const Cube& cubeBar) = 0;
     // As noiseAdjoint() of stages/, without a cotangent of the variance.
     virtual Cube noise(const NoiseTask&, const Cube& flux, const Cube& noisyBar) = 0;

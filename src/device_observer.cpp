@@ -44,7 +44,7 @@ private:
     std::vector<MadeCubes> makeStreamed(const DeviceView&, std::span<const DeviceGalaxy>, std::size_t galaxy,
                                         std::size_t most, const Done&);
     std::size_t starsAtOnce(const DeviceView&, const DeviceGalaxy&) const;
-    std::unique_ptr<Cubes> send(std::vector<MadeCubes>);
+    std::unique_ptr<Cubes> send(const DeviceView&, std::vector<MadeCubes>);
     void receive(const DeviceView&, std::span<const DeviceGalaxy>, const std::unique_ptr<Cubes>&, const Done&) const;
 
     Staging staging_{std::size_t(4) << 20};
@@ -98,8 +98,10 @@ std::vector<Member> KernelPipeline::members(std::span<const DeviceGalaxy> all, s
     return out;
 }
 
-std::unique_ptr<KernelPipeline::Cubes> KernelPipeline::send(std::vector<MadeCubes> made) {
+// Half of what may be page-locked beside the staging is for each of the two groups whose cubes are there.
+std::unique_ptr<KernelPipeline::Cubes> KernelPipeline::send(const DeviceView& v, std::vector<MadeCubes> made) {
     if (made.empty()) return {};
+    const std::size_t budget = v.resources.pinnedMemory, staging = staging_.bytes();
     auto cubes = std::make_unique<Cubes>();
     std::vector<DeviceBuffer<float>> buffers;
     for (MadeCubes& m : made) {
@@ -108,7 +110,8 @@ std::unique_ptr<KernelPipeline::Cubes> KernelPipeline::send(std::vector<MadeCube
         buffers.push_back(std::move(m.variance));
     }
     cubes->made = std::move(made);
-    cubes->leaving.emplace(stream_, out_, cubeMemory_[nextMemory_++ % 2], std::move(buffers));
+    cubes->leaving.emplace(stream_, out_, cubeMemory_[nextMemory_++ % 2], budget > staging ? (budget - staging) / 2 : 0,
+                           std::move(buffers));
     return cubes;
 }
 
@@ -234,7 +237,7 @@ void KernelPipeline::observe(const DeviceView& v, std::span<const DeviceGalaxy> 
             if (end < all.size() && all[end].few && starsAtOnce(v, all[end]) == 0) arriving = arrive(group + 1);
             made = make(v, all, first, end, std::move(stars), done);
         }
-        std::unique_ptr<Cubes> cubes = send(std::move(made));
+        std::unique_ptr<Cubes> cubes = send(v, std::move(made));
         receive(v, all, leaving, done);
         leaving = std::move(cubes);
     }

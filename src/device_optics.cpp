@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "device_spectra.hpp"
+#include "stages/kernel_ranges.hpp"
 
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
@@ -12,26 +13,6 @@ inline namespace TESSERA_GPU_BACKEND {
 namespace {
 
 constexpr std::size_t longest = 128;  // pixels that are blurred at once
-
-// [begin, end) of a block's pixels that share a kernel of the PSF.
-struct KernelRange {
-    std::size_t begin, end, kernel;
-};
-std::vector<KernelRange> kernelRanges(const Psf& psf, std::ptrdiff_t firstPixel, std::size_t count) {
-    const auto kernelOf = [&](std::size_t j) -> std::size_t {
-        if (psf.kernelOfPixel.empty()) return 0;
-        const std::ptrdiff_t last = std::ptrdiff_t(psf.kernelOfPixel.size()) - 1;
-        return psf.kernelOfPixel[std::size_t(std::clamp<std::ptrdiff_t>(std::ptrdiff_t(j) + firstPixel, 0, last))];
-    };
-    std::vector<KernelRange> out;
-    for (std::size_t j = 0; j < count;) {
-        std::size_t end = j + 1;
-        while (end < count && kernelOf(end) == kernelOf(j)) ++end;
-        out.push_back({j, end, kernelOf(j)});
-        j = end;
-    }
-    return out;
-}
 
 // Kernels turned by 180 degrees.
 Psf turned(Psf psf) {
@@ -66,41 +47,48 @@ DeviceBlur::DeviceBlur(const Stream& s, Psf psf, std::size_t n, std::size_t pad,
 
 void DeviceBlur::operator()(Spectra<const float> in, Spectra<float> out, const DeviceBuffer<std::uint32_t>& slot,
                             const DeviceBuffer<std::uint32_t>& place, std::ptrdiff_t firstPixel, std::size_t count) {
+    for (const KernelRange& r : kernelRanges(psf_, firstPixel, count))
+        withKernel(r.kernel, {in.data, in.stride, in.first + r.begin}, {out.data, out.stride, out.first + r.begin},
+                   slot, place, r.end - r.begin);
+}
+
+void DeviceBlur::withKernel(std::size_t number, Spectra<const float> in, Spectra<float> out,
+                            const DeviceBuffer<std::uint32_t>& slot, const DeviceBuffer<std::uint32_t>& place,
+                            std::size_t count) {
     constexpr std::size_t widestDirect = 7;  // of full kernels, whose taps are summed as they are
-    for (const KernelRange& range : kernelRanges(psf_, firstPixel, count))
-        for (std::size_t j = range.begin; j < range.end; j += longest) {
-            const PsfKernel& kernel = psf_.kernels[range.kernel];
-            const bool fourier = !outerSquares(kernel) && kernel.radius > widestDirect;
-            PsfArgs a;
-            a.in = {in.data, in.stride, in.first + j};
-            a.out = {out.data, out.stride, out.first + j};
-            a.slot = slot.view();
-            a.place = place.view();
-            a.n = n_;
-            a.pad = pad_;
-            a.radius = kernel.radius;
-            a.count = std::min(longest, range.end - j);
-            a.taps = taps_[range.kernel].view();
-            a.components = outerSquares(kernel) ? kernel.separable.size() : 0;
-            a.fields = fields_;
-            if (fourier) {
-                auto& fft = fft_[range.kernel];
-                const std::size_t lanes = std::min(longest, mostPixels_);
-                if (!fft) fft = std::make_unique<FftBlur>(s_, a.taps, a.radius, n_ + 2 * pad_, lanes);
-                // What a transform gives may depend on how many are made at once: a field each time, as if it were alone.
-                const std::size_t padded = sq(n_ + 2 * pad_);
-                a.fields = 1;
-                for (std::size_t f = 0; f < fields_; ++f) {
-                    a.slot = slot.view().part(f * padded, padded);
-                    a.place = place.view().part(f * n_ * n_, n_ * n_);
-                    (*fft)(s_, a);
-                }
-                continue;
+    const PsfKernel& kernel = psf_.kernels[number];
+    const bool fourier = !outerSquares(kernel) && kernel.radius > widestDirect;
+    for (std::size_t j = 0; j < count; j += longest) {
+        PsfArgs a;
+        a.in = {in.data, in.stride, in.first + j};
+        a.out = {out.data, out.stride, out.first + j};
+        a.slot = slot.view();
+        a.place = place.view();
+        a.n = n_;
+        a.pad = pad_;
+        a.radius = kernel.radius;
+        a.count = std::min(longest, count - j);
+        a.taps = taps_[number].view();
+        a.components = outerSquares(kernel) ? kernel.separable.size() : 0;
+        a.fields = fields_;
+        if (fourier) {
+            auto& fft = fft_[number];
+            const std::size_t lanes = std::min(longest, mostPixels_);
+            if (!fft) fft = std::make_unique<FftBlur>(s_, a.taps, a.radius, n_ + 2 * pad_, lanes);
+            // What a transform gives may depend on how many are made at once: a field each time, as if it were alone.
+            const std::size_t padded = sq(n_ + 2 * pad_);
+            a.fields = 1;
+            for (std::size_t f = 0; f < fields_; ++f) {
+                a.slot = slot.view().part(f * padded, padded);
+                a.place = place.view().part(f * n_ * n_, n_ * n_);
+                (*fft)(s_, a);
             }
-            DeviceBuffer<float> rows(psfRowFloats(a), s_);
-            a.rows = rows.view();
-            blur(s_, a);
+            continue;
         }
+        DeviceBuffer<float> rows(psfRowFloats(a), s_);
+        a.rows = rows.view();
+        blur(s_, a);
+    }
 }
 
 TransposePlaces::TransposePlaces(const Stream& s, const Optics& o, std::span<const std::uint32_t> litSpaxels,
@@ -135,9 +123,20 @@ DeviceTranspose::DeviceTranspose(const Stream& s, const Optics& shape, const Tra
     if (psf)
         blur_.emplace(s, turned(*std::move(psf)), shape.side(), shape.pad(), shape.grid().size + 2 * shape.wings());
     const std::vector<float> one{1.0F};
+    one_ = upload(s, one);
     taps_ = upload(s, lsf ? lsf->taps : one);
     if (lsf && !lsf->constant) tapStride_ = lsf->taps.size() / (2 * shape.wings() + 1);
     s.synchronize();
+}
+
+void DeviceTranspose::throughPsf(std::size_t kernel, const DeviceBuffer<float>& cubeBar, std::size_t first,
+                                 std::size_t count, DeviceBuffer<float>& out, std::size_t stride) {
+    const Spectra<const float> cube{cubeBar.view(), shape_.grid().size, first};
+    const Spectra<float> spectra{out.view(), stride, 0};
+    if (blur_)
+        blur_->withKernel(kernel, cube, spectra, places_.slot, places_.place, count);
+    else
+        spreadLinesTransposed(s_, {cube, spectra, places_.litSource.view(), count, one_.view(), 1, 0, 0});
 }
 
 std::size_t DeviceTranspose::temporaryRows(const Optics& o, std::size_t lit) {

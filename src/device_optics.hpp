@@ -23,6 +23,10 @@ public:
     // slot, place: see PsfArgs; firstPixel: of the grid, by which the kernel is chosen.
     void operator()(Spectra<const float> in, Spectra<float> out, const DeviceBuffer<std::uint32_t>& slot,
                     const DeviceBuffer<std::uint32_t>& place, std::ptrdiff_t firstPixel, std::size_t count);
+    // The same kernel for all pixels.
+    void withKernel(std::size_t kernel, Spectra<const float> in, Spectra<float> out,
+                    const DeviceBuffer<std::uint32_t>& slot, const DeviceBuffer<std::uint32_t>& place,
+                    std::size_t count);
 
 private:
     const Stream& s_;
@@ -55,6 +59,9 @@ public:
     // not covered.
     void operator()(const DeviceBuffer<float>& cubeBar, std::size_t first, std::size_t count, DeviceBuffer<float>& out,
                     std::size_t stride);
+    // As throughPsf() of OpticsTranspose.
+    void throughPsf(std::size_t kernel, const DeviceBuffer<float>& cubeBar, std::size_t first, std::size_t count,
+                    DeviceBuffer<float>& out, std::size_t stride);
     // Floats for every pixel, besides the lit spectra.
     static std::size_t temporaryRows(const Optics&, std::size_t lit);
 
@@ -66,7 +73,7 @@ private:
     const Optics& shape_;
     const TransposePlaces& places_;
     std::optional<DeviceBlur> blur_;
-    DeviceBuffer<float> taps_;
+    DeviceBuffer<float> taps_, one_;
     std::size_t tapStride_ = 0;
 };
 

@@ -12,7 +12,7 @@ namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
 
 DeviceTeam::DeviceTeam(const Stream& s, Team& team, const ResourcesConfig& c) : stream_(s), team_(team) {
-    if (!team.alone()) exchange_.emplace(team.comm(), c.exchange, c.exchangeTimeout);
+    if (!team.alone()) exchange_.emplace(team.comm(), c.exchange, c.exchangeTimeout, c.pinnedMemory);
 }
 
 void DeviceTeam::combine(ProjectTotal& t) const {

@@ -21,9 +21,7 @@ double& Linearisation::State::psfBarOf(PsfParameter p, InputsBar& g) {
 
 void Linearisation::State::prepare() {
     const Optics& o = optics();
-    // Shared galaxies and footprints are the CPU's.
-    if (team.alone() && config.projection.footprint == FootprintKind::nearest)
-        device = makeDeviceAdjoint(config.resources.backend, nodeRank());
+    device = makeDeviceAdjoint(config.resources.backend, nodeRank());
     std::optional<StageTimer> timer(std::in_place, "frame");
     frame = tessera::frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather());
     GalaxyReport& r = plan.report;
@@ -56,6 +54,7 @@ void Linearisation::State::prepare() {
     timer.emplace("bin");
     binned = order(exec, stars, projected, pieces.grid.n * pieces.grid.n, table);
     pieces.first = std::move(projected.firstPiece);
+    if (device && !pieces.whole()) pieces.spaxel = std::move(projected.spaxel);
     projected = {};
     if (!team.alone()) {
         sources = Buffer<std::uint32_t>(binned.stars.size());
@@ -83,11 +82,12 @@ void Linearisation::State::forBlocks(std::size_t buffers,
 }
 
 // Spectra with their wings; RUBIX's wings are dark.
+template <class Real>
 void Linearisation::State::forwardSpectra(const Accumulator* accumulator, std::size_t first, std::size_t count,
-                                          float* out, std::size_t stride) const {
+                                          Real* out, std::size_t stride) const {
     const std::size_t wings = optics().wings();
     if (rubix()) {
-        std::fill_n(out, lit.size() * stride, 0.0F);
+        std::fill_n(out, lit.size() * stride, Real(0));
         accumulateRubix(exec, binned, library, view.redshift, optics().grid(), out + wings, stride);
         return;
     }
@@ -95,21 +95,17 @@ void Linearisation::State::forwardSpectra(const Accumulator* accumulator, std::s
         optics().grid().window(std::ptrdiff_t(first) - std::ptrdiff_t(wings), count + 2 * wings);
     (*accumulator)(window, scale(), out, stride);
 }
+template void Linearisation::State::forwardSpectra(const Accumulator*, std::size_t, std::size_t, float*,
+                                                   std::size_t) const;
+template void Linearisation::State::forwardSpectra(const Accumulator*, std::size_t, std::size_t, double*,
+                                                   std::size_t) const;
 
-// Sources beyond the grid's ends have the weight of its last pixels.
-void Linearisation::State::addDots(const float* a, const float* b, std::size_t first, std::size_t wide,
-                                   std::size_t stride, const std::vector<double>& weight,
+void Linearisation::State::addDots(const float* a, const double* b, std::size_t wide, std::size_t stride,
                                    std::vector<double>& sums) const {
-    const std::ptrdiff_t begin = std::ptrdiff_t(first) - std::ptrdiff_t(optics().wings()),
-                         last = std::ptrdiff_t(optics().grid().size) - 1;
-    std::vector<double> factor(wide, 1.0);
-    if (!weight.empty())
-        for (std::size_t j = 0; j < wide; ++j)
-            factor[j] = weight[std::size_t(std::clamp<std::ptrdiff_t>(begin + std::ptrdiff_t(j), 0, last))];
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t k = 0; k < lit.size(); ++k) {
         double sum = 0;
-        for (std::size_t j = 0; j < wide; ++j) sum += factor[j] * double(a[k * stride + j]) * double(b[k * stride + j]);
+        for (std::size_t j = 0; j < wide; ++j) sum += double(a[k * stride + j]) * b[k * stride + j];
         sums[k] += sum;
     }
 }
@@ -127,6 +123,13 @@ Buffer<StarRecordBar> Linearisation::State::zeroRecords() const {
     return bar;
 }
 
+Buffer<PieceBar> Linearisation::State::ownPieces(const Buffer<PieceBar>& shared) const {
+    const Buffer<PieceBar> back = team.giveBack(exec, shared);
+    Buffer<PieceBar> mine(pieces.number, PieceBar{});
+    for (std::size_t k = 0; k < back.size(); ++k) mine[sources[k]] = back[k];
+    return mine;
+}
+
 // direct: what the records' pieces have beside; empty: nothing.
 ViewSums Linearisation::State::inputsOfRecords(Buffer<StarRecordBar>&& bar, Buffer<PieceBar>&& direct,
                                                StarsBar& out) const {
@@ -135,11 +138,7 @@ ViewSums Linearisation::State::inputsOfRecords(Buffer<StarRecordBar>&& bar, Buff
     piecesOfRecords(exec, binned, table, bar.data(), mine.data());
     bar = {};
     mine = bySource(exec, binned, mine.data(), team.alone() ? pieces.number : binned.stars.size());
-    if (!team.alone()) {
-        const Buffer<PieceBar> back = team.giveBack(exec, mine);
-        mine = Buffer<PieceBar>(pieces.number, PieceBar{});
-        for (std::size_t k = 0; k < back.size(); ++k) mine[sources[k]] = back[k];
-    }
+    if (!team.alone()) mine = ownPieces(mine);
     return inputsOfPieces(exec, stars, frame, pieces, doppler(), mine.data(), team.gather(), out);
 }
 

@@ -60,7 +60,7 @@ struct Linearisation::State {
           cosmology(cosmology_),
           tables(t),
           plan(planView(c, l, cosmology_, t, c.views.at(viewIndex).redshift)),
-          pieces{c.projection, plan.grid.padded(plan.plan.optics.pad()), in.boxSize, {}, 0} {}
+          pieces{c.projection, plan.grid.padded(plan.plan.optics.pad()), in.boxSize, {}, 0, {}} {}
 
     static constexpr const char* lsfRedshift = "redshift";
 
@@ -101,7 +101,7 @@ struct Linearisation::State {
     Psf psfSlope(PsfParameter p) const {
         return makePsfSlope(*config.psf, p, optics().grid(), config.telescope.spaxel);
     }
-    Lsf lsfSlope() const {
+    LsfSlope lsfSlope() const {
         return makeLsfSlope(lineSigmas(lsfConfig(), lineWidths(), optics().grid(), library, view.redshift),
                             optics().grid(), optics().wings());
     }
@@ -114,11 +114,14 @@ struct Linearisation::State {
     void prepare();
     // f(first, count, stride) for one block of wavelengths after the other; `buffers` of lit spectra share the budget.
     void forBlocks(std::size_t buffers, const std::function<void(std::size_t, std::size_t, std::size_t)>& f) const;
-    void forwardSpectra(const Accumulator*, std::size_t first, std::size_t count, float* out, std::size_t stride) const;
-    // sums[lit] += sum over a spectrum's pixels of a times b, times `weight` of the pixel of the grid (empty: 1).
-    void addDots(const float* a, const float* b, std::size_t first, std::size_t wide, std::size_t stride,
-                 const std::vector<double>& weight, std::vector<double>& sums) const;
+    template <class Real>  // float, double
+    void forwardSpectra(const Accumulator*, std::size_t first, std::size_t count, Real* out, std::size_t stride) const;
+    // sums[lit] += sum over a spectrum's pixels of a times b.
+    void addDots(const float* a, const double* b, std::size_t wide, std::size_t stride,
+                 std::vector<double>& sums) const;
     double total(const std::vector<double>& ofLit) const;  // over all ranks' spaxels, in their order
+    // From the order in which shareSpaxels() gave the records to that of this rank's own pieces.
+    Buffer<PieceBar> ownPieces(const Buffer<PieceBar>& shared) const;
     ViewSums inputsOfRecords(Buffer<StarRecordBar>&& bar, Buffer<PieceBar>&& direct, StarsBar& out) const;
     ViewSums inputsOfCube(const Cube&, const GradientOptions&, InputsBar&) const;
     // The cotangent of the cube with that of the map "flux", where there is one, in `room`.

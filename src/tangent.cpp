@@ -78,17 +78,10 @@ Cube Linearisation::jvp(const InputsBar& v) const {
         throw Error(fmt::format("a tangent of {} parameters of the LSF for {}", lsf.size(), own));
     if (lsfs.size() > lsf.size()) lsf.push_back(v.redshiftShift);
     if (std::any_of(lsf.begin(), lsf.end(), [](double d) { return d != 0; })) {
-        Lsf slope = s.lsfSlope();
-        const std::size_t width = 2 * wings + 1, stride = slope.taps.size() / width;
-        for (std::size_t d = 0; d < width; ++d)
-            for (std::size_t j = 0; j < pixels; ++j) {
-                const auto source = std::clamp<std::ptrdiff_t>(std::ptrdiff_t(j + d) - std::ptrdiff_t(wings), 0,
-                                                               std::ptrdiff_t(pixels) - 1);
-                double sigma = 0;
-                for (std::size_t k = 0; k < lsfs.size(); ++k) sigma += lsf[k] * lsfs[k].sigmaSlope[std::size_t(source)];
-                slope.taps[d * stride + j] *= float(sigma);
-            }
-        changed.emplace_back(Optics(o.psf(), std::move(slope), n, o.grid()), 1.0);
+        std::vector<double> sigma(pixels, 0.0);
+        for (std::size_t k = 0; k < lsfs.size(); ++k)
+            for (std::size_t j = 0; j < pixels; ++j) sigma[j] += lsf[k] * lsfs[k].sigmaSlope[j];
+        changed.emplace_back(Optics(o.psf(), s.lsfSlope().along(sigma), n, o.grid()), 1.0);
     }
     InputsBar light;
     s.distanceOfLight(1, light);

@@ -151,6 +151,22 @@ TEST_CASE("a budget of the device's memory cuts groups and wavelengths, not resu
     }
 }
 
+TEST_CASE("page-locked memory is bounded by its budget, and changes no result", "[gpu]") {
+    Survey s({33, 1000, 128, 400, 300, 64});
+    s.config.telescope.wavelengthMax = 5550;
+    const Outcome all = observeAll(s, true);
+    const std::uint64_t staging = 8U << 20;
+    for (const std::uint64_t room : {20'000'000U, 100U}) {
+        s.config.resources.pinnedMemory = staging + room;
+        REQUIRE(gpu::locked() == 0);
+        gpu::mostLocked() = 0;
+        checkSame(observeAll(s, true), all);
+        CHECK(gpu::mostLocked() <= s.config.resources.pinnedMemory);
+        CHECK(gpu::mostLocked() > (room > 1000 ? staging : 0));
+        CHECK(gpu::locked() == 0);
+    }
+}
+
 TEST_CASE("a galaxy of many stars among those of few", "[gpu]") {
     Survey s({64, 17000, 33, 31});
     s.config.telescope = testTelescope(1.2, 0.4, 4800, 4840, 1.25);

@@ -79,8 +79,10 @@ bool says(ncclComm_t c, const char* what) {
 TEST_CASE("everyone sends to everyone", "[nccl]") {
     chooseDevice(nodeRank());
     const Comm own = Comm::world();
-    for (const ExchangeWay way : {ExchangeWay::nccl, ExchangeWay::mpi}) {
-        const Exchange exchange(own, way, 60);
+    for (const auto& [way, pinned] : {std::pair(ExchangeWay::nccl, 0), std::pair(ExchangeWay::mpi, 1 << 20),
+                                      std::pair(ExchangeWay::mpi, 1 << 10)}) {
+        mostLocked() = 0;
+        const Exchange exchange(own, way, 60, std::size_t(pinned));
         CHECK(exchange.direct() == (way == ExchangeWay::nccl));
         for (const std::size_t n : {std::size_t(1), std::size_t(33), std::size_t(200000)}) {
             // From rank a to rank b: n + a numbers that begin with 100 a + b.
@@ -119,6 +121,10 @@ TEST_CASE("everyone sends to everyone", "[nccl]") {
         if (size() == 1) out.clear();
         exchange(s, out, in);
         if (size() > 1 && rank() == size() - 1) CHECK(onHost(s, b)[0] == 3.5F);
+        // Not more than may be, which is enough for the small messages.
+        CHECK(mostLocked() <= std::size_t(pinned));
+        CHECK((mostLocked() > 0) == (way == ExchangeWay::mpi));
+        CHECK(locked() == 0);
     }
 }
 
@@ -128,12 +134,12 @@ TEST_CASE("one communicator for a Comm", "[nccl]") {
     const std::size_t before = liveCommunicators();
     {
         const Comm own = Comm::world();
-        for (int i = 0; i < 3; ++i) Exchange(own, ExchangeWay::nccl, 60)(s, {}, {});
+        for (int i = 0; i < 3; ++i) Exchange(own, ExchangeWay::nccl, 60, 0)(s, {}, {});
         CHECK(liveCommunicators() == before + 1);
         if (size() > 2 && rank() < 2)
             for (int i = 0; i < 2; ++i) {
                 const Comm two = own.range(0, 1);
-                Exchange(two, ExchangeWay::nccl, 60)(s, {}, {});
+                Exchange(two, ExchangeWay::nccl, 60, 0)(s, {}, {});
                 CHECK(liveCommunicators() == before + 2);
             }
     }
@@ -144,7 +150,7 @@ TEST_CASE("a rank that does not come is an error, not a hang", "[nccl]") {
     if (size() == 1) return;
     chooseDevice(nodeRank());
     const Comm own = Comm::world();
-    const Exchange exchange(own, ExchangeWay::nccl, 0.3);
+    const Exchange exchange(own, ExchangeWay::nccl, 0.3, 0);
     const Stream s;
     DeviceBuffer<float> b(100, s);
     exchange(s, {}, {});  // the communicator is made
@@ -165,7 +171,7 @@ TEST_CASE("a rank that does not join is an error, not a hang", "[nccl]") {
     chooseDevice(nodeRank());
     const Comm own = Comm::world();
     const std::size_t before = liveCommunicators();
-    const Exchange exchange(own, ExchangeWay::nccl, 0.2);
+    const Exchange exchange(own, ExchangeWay::nccl, 0.2, 0);
     const Stream s;
     if (rank() == 0) {
         // The others only hear of the id.

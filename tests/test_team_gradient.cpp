@@ -109,6 +109,18 @@ TEST_CASE("gradients of a shared galaxy", "[team]") {
     checkSame(s, true);
 }
 
+#ifdef TESSERA_HAS_SIMT
+TEST_CASE("gradients of a shared galaxy on devices", "[team]") {
+    Setup s(9000);
+    s.config.resources.backend = Backend::simt;
+    s.config.telescope = testTelescope(1, 0.2, 4900, 5000, 1.25);
+    checkSame(s, true);
+    s.config.projection.footprint = FootprintKind::sph;
+    s.config.projection.smoothing = 0.1;
+    checkSame(s, false);
+}
+#endif
+
 TEST_CASE("gradients of a shared galaxy whose stars have footprints", "[team]") {
     Setup s;
     s.config.projection.footprint = FootprintKind::cloudInCell;

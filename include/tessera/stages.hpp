@@ -172,6 +172,8 @@ public:
     Accumulator(Host, const BinnedStars&, const KnotTable&);
     ~Accumulator();
     void operator()(const WavelengthGrid& window, double scale, float* out, std::size_t stride) const;
+    // As precise as the sums are, for differences of neighbouring pixels.
+    void operator()(const WavelengthGrid& window, double scale, double* out, std::size_t stride) const;
 
     class Way;
 
@@ -184,6 +186,8 @@ private:
 // of S delta over the shifted SSP samples inside [first, last centre] (delta: backward differences, 0 for the first
 // sample) and N the sum of g width over all pixels but the first. Stars outside the library's grid are dark.
 void accumulateRubix(Host, const BinnedStars&, const SspLibrary&, double redshift, const WavelengthGrid&, float* out,
+                     std::size_t stride);
+void accumulateRubix(Host, const BinnedStars&, const SspLibrary&, double redshift, const WavelengthGrid&, double* out,
                      std::size_t stride);
 
 // ---- instrument ----

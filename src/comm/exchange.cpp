@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tessera/core/error.hpp"
+#include "tessera/core/memory.hpp"
 #ifdef TESSERA_HAS_NCCL
 #include "comm/nccl.hpp"
 #endif
@@ -47,17 +48,27 @@ std::unique_ptr<Sharing> findSharing(const Comm& comm) {
     return sharing;
 }
 
-void throughHosts(const Comm& comm, const Stream& stream, std::span<const Outgoing> out, std::span<const Incoming> in) {
-    std::vector<PinnedBuffer<std::byte>> memory;
+void throughHosts(const Comm& comm, const Stream& stream, std::size_t pinnedMemory, std::span<const Outgoing> out,
+                  std::span<const Incoming> in) {
+    std::size_t bytes = 0;
+    for (const Outgoing& m : out) bytes += m.bytes;
+    for (const Incoming& m : in) bytes += m.bytes;
+    PinnedBuffer<std::byte> pinned;
+    Buffer<std::byte> ordinary;
+    if (const std::size_t used = locked(); used <= pinnedMemory && bytes <= pinnedMemory - used)
+        pinned = PinnedBuffer<std::byte>(bytes);
+    else
+        ordinary = Buffer<std::byte>(bytes);
+    std::byte* room = pinned.size() > 0 ? pinned.data() : ordinary.data();
     std::vector<Comm::Message> send, receive;
     for (const Outgoing& m : out) {
-        memory.emplace_back(m.bytes);
-        send.push_back({memory.back().data(), m.bytes, m.rank});
-        download(stream, memory.back().data(), m.data, m.bytes);
+        send.push_back({room, m.bytes, m.rank});
+        download(stream, room, m.data, m.bytes);
+        room += m.bytes;
     }
     for (const Incoming& m : in) {
-        memory.emplace_back(m.bytes);
-        receive.push_back({memory.back().data(), m.bytes, m.rank});
+        receive.push_back({room, m.bytes, m.rank});
+        room += m.bytes;
     }
     stream.synchronize();
     comm.transfer(send, receive);
@@ -67,7 +78,8 @@ void throughHosts(const Comm& comm, const Stream& stream, std::span<const Outgoi
 
 }  // namespace
 
-Exchange::Exchange(const Comm& comm, ExchangeWay way, double timeLimit) : comm_(comm), timeLimit_(timeLimit) {
+Exchange::Exchange(const Comm& comm, ExchangeWay way, double timeLimit, std::size_t pinnedMemory)
+    : comm_(comm), timeLimit_(timeLimit), pinnedMemory_(pinnedMemory) {
     if (way == ExchangeWay::mpi) return;
 #ifdef TESSERA_HAS_NCCL
     const Sharing& sharing = comm.kept<Sharing>([&] { return findSharing(comm); });
@@ -90,7 +102,7 @@ void Exchange::operator()(const Stream& stream, std::span<const Outgoing> out, s
         return;
     }
 #endif
-    throughHosts(comm_, stream, out, in);
+    throughHosts(comm_, stream, pinnedMemory_, out, in);
 }
 
 }  // namespace TESSERA_GPU_BACKEND

@@ -345,6 +345,10 @@ Section resourcesSection() {
         integer("memory_per_rank", &S::memoryPerRank, {0, 1e18}, "byte",
                 "0: half of the node's memory, shared by its ranks"),
         integer("device_memory", &S::deviceMemory, {0, 1e18}, "byte", "of a rank on its GPU; 0: what is free there"),
+        integer(
+            "pinned_memory", &S::pinnedMemory, {1 << 24, 1e18}, "byte",
+            "of a rank's memory that may be page-locked for copies to and from its GPU; what is more is copied by way "
+            "of ordinary memory, which does not run beside the kernels"),
         integer("split_from", &S::splitFrom, {1, 1e15}, "",
                 "galaxies of at least so many star particles may be shared by several ranks"),
         boolean("deterministic", &S::deterministic,

@@ -137,18 +137,31 @@ __global__ void __launch_bounds__(threads, 7) accumulateKernel(AccumulateArgs a)
     }
     integrate(a, tile, cells, value);
     __syncthreads();
-    for (std::uint32_t j = threadIdx.x; j < tile.pixels; j += threads)
-        a.out[item.row * a.stride + tile.firstPixel - a.outFirst + j] = float(cells.integral[j + 1]);
+    const std::size_t first = item.row * a.stride + tile.firstPixel - a.outFirst;
+    for (std::uint32_t j = threadIdx.x; j < tile.pixels; j += threads) {
+        if (a.precise.size() > 0)
+            a.precise[first + j] = cells.integral[j + 1];
+        else
+            a.out[first + j] = float(cells.integral[j + 1]);
+    }
 }
 
-__global__ void __launch_bounds__(threads) addPartsKernel(AddPartsArgs a) {
+template <class Real>
+__device__ void addParts(const AddPartsArgs& a, View<Real> out) {
     const PartList list = a.list[blockIdx.x];
     const std::size_t j = std::size_t(blockIdx.y) * threads + threadIdx.x;
     if (j >= a.pixels) return;
-    float& to = a.out[list.row * a.stride + j];
+    Real& to = out[list.row * a.stride + j];
     double sum = double(to);
-    for (std::uint32_t p = 0; p < list.parts; ++p) sum += double(a.out[(list.firstPart + p) * a.stride + j]);
-    to = float(sum);
+    for (std::uint32_t p = 0; p < list.parts; ++p) sum += double(out[(list.firstPart + p) * a.stride + j]);
+    to = Real(sum);
+}
+
+__global__ void __launch_bounds__(threads) addPartsKernel(AddPartsArgs a) {
+    if (a.precise.size() > 0)
+        addParts(a, a.precise);
+    else
+        addParts(a, a.out);
 }
 
 }  // namespace

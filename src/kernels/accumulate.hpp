@@ -39,6 +39,7 @@ struct AccumulateArgs {
     double scale = 1;
     View<float> out;  // [rows][stride], from pixel outFirst of the window on
     std::size_t stride = 0, outFirst = 0;
+    View<double> precise{};  // instead of out, where it is given
 };
 std::size_t accumulateSharedBytes(std::uint32_t pixels, std::uint32_t knots);
 void accumulate(const Stream&, const AccumulateArgs&);
@@ -51,6 +52,7 @@ struct AddPartsArgs {
     View<const PartList> list;
     View<float> out;  // [rows][stride]
     std::size_t stride = 0, pixels = 0;
+    View<double> precise{};  // instead of out, where it is given
 };
 void addParts(const Stream&, const AddPartsArgs&);
 

@@ -1,12 +1,13 @@
 #include "kernels/convolve_adjoint.hpp"
 
+#include "kernels/reduce.hpp"
+
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
 
 namespace {
 
 constexpr int threads = 128;
-constexpr std::size_t slabRows = 64;
 
 // A spaxel a row of blocks.
 __global__ void __launch_bounds__(threads) blankKernel(BlankArgs a) {
@@ -33,13 +34,29 @@ __global__ void __launch_bounds__(threads) lsfTransposeKernel(LsfTransposeArgs a
     a.out.data[blockIdx.x * a.out.stride + a.out.first + i] = sum;
 }
 
-__global__ void __launch_bounds__(threads) pixelDotKernel(PixelDotArgs a) {
-    const std::size_t j = std::size_t(blockIdx.x) * threads + threadIdx.x, first = blockIdx.y * slabRows;
-    if (j >= a.pixels) return;
-    const std::size_t end = first + slabRows < a.rows ? first + slabRows : a.rows;
+__global__ void __launch_bounds__(threads) lineSlopeKernel(LineSlopeArgs a) {
+    TESSERA_DYNAMIC_SHARED(float, bar);  // [threads + width - 1]: targets from first - before on
+    const std::size_t k = blockIdx.x, first = std::size_t(blockIdx.y) * threads, i = first + threadIdx.x;
+    for (std::size_t t = threadIdx.x; t < threads + a.width - 1; t += threads) {
+        const std::size_t target = first + t - a.before;  // wraps to a huge number left of the first
+        bar[t] = target < a.targets ? a.bar[k * a.barStride + target] : 0.0F;
+    }
+    __syncthreads();
+    if (i >= a.sources) return;
+    double seen = 0;
+    for (std::size_t d = 0; d < a.width; ++d)
+        seen += a.taps[d * a.tapStride + a.firstTap + i] * double(bar[threadIdx.x + d]);
+    a.spectra[k * a.stride + a.firstSource + i] *= seen;
+}
+
+__global__ void __launch_bounds__(threads) rowDotKernel(RowDotArgs a) {
+    const std::size_t first = std::size_t(blockIdx.x) * a.stride;
     double sum = 0;
-    for (std::size_t k = first; k < end; ++k) sum += double(a.a[k * a.stride + j]) * double(a.b[k * a.stride + j]);
-    a.partial[blockIdx.y * a.pixels + j] = sum;
+    for (std::size_t j = threadIdx.x; j < a.pixels; j += threads)
+        sum += (a.a.size() > 0 ? double(a.a[first + j]) : 1.0) * (a.weight.size() > 0 ? a.weight[j] : 1.0) *
+               a.b[first + j];
+    sum = blockSum<threads>(sum);
+    if (threadIdx.x == 0) a.sum[blockIdx.x] += sum;
 }
 
 }  // namespace
@@ -55,12 +72,13 @@ void spreadLinesTransposed(const Stream& s, const LsfTransposeArgs& a) {
            (threads + a.width - 1) * sizeof(float), s, lsfTransposeKernel, a);
 }
 
-unsigned pixelDotSlabs(std::size_t rows) {
-    return blocksFor(rows, slabRows);
+void seeLineSlopes(const Stream& s, const LineSlopeArgs& a) {
+    launch(dim3(unsigned(a.rows), blocksFor(a.sources, threads)), threads, (threads + a.width - 1) * sizeof(float), s,
+           lineSlopeKernel, a);
 }
 
-void dotPixels(const Stream& s, const PixelDotArgs& a) {
-    launch(dim3(blocksFor(a.pixels, threads), pixelDotSlabs(a.rows)), threads, 0, s, pixelDotKernel, a);
+void dotRows(const Stream& s, const RowDotArgs& a) {
+    launch(unsigned(a.sum.size()), threads, 0, s, rowDotKernel, a);
 }
 
 }  // namespace TESSERA_GPU_BACKEND

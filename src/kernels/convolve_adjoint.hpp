@@ -28,14 +28,28 @@ struct LsfTransposeArgs {
 };
 void spreadLinesTransposed(const Stream&, const LsfTransposeArgs&);
 
-// partial[slab][j] = sum over a slab's rows k of a[k][j] b[k][j].
-struct PixelDotArgs {
-    View<const float> a, b;  // [rows][stride]
-    std::size_t rows = 0, stride = 0, pixels = 0;
-    View<double> partial;  // [pixelDotSlabs(rows)][pixels]
+// What a change of the LSF's width in each source pixel i means, in the place of the spectra: spectra[k][firstSource + i] *=
+// sum_d taps[d tapStride + firstTap + i] bar[k][i + d - before] over 0 <= i + d - before < targets. In double precision: see
+// LsfSlope of stages/.
+struct LineSlopeArgs {
+    View<const float> bar;  // [rows][barStride]
+    std::size_t barStride = 0, targets = 0;
+    View<double> spectra;  // [rows][stride]
+    std::size_t stride = 0, firstSource = 0, sources = 0, rows = 0;
+    View<const double> taps;
+    std::size_t width = 0, tapStride = 0, firstTap = 0, before = 0;
 };
-unsigned pixelDotSlabs(std::size_t rows);
-void dotPixels(const Stream&, const PixelDotArgs&);
+void seeLineSlopes(const Stream&, const LineSlopeArgs&);
+
+// sum[k] += sum over pixels j of weight[j] a[k][j] b[k][j], a row of blocks each: of one spaxel, whichever others there are.
+struct RowDotArgs {
+    View<const float> a;        // [rows][stride]; not given: 1
+    View<const double> weight;  // [pixels]; not given: 1
+    View<const double> b;       // [rows][stride]
+    std::size_t stride = 0, pixels = 0;
+    View<double> sum;  // [rows]
+};
+void dotRows(const Stream&, const RowDotArgs&);
 
 }  // namespace TESSERA_GPU_BACKEND
 }  // namespace tessera::gpu

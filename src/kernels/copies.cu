@@ -82,17 +82,19 @@ Leaving::~Leaving() {
     }
 }
 
-Leaving::Leaving(const Stream& kernels, const Stream& copies, PinnedBuffer<float>& memory,
+Leaving::Leaving(const Stream& kernels, const Stream& copies, PinnedBuffer<float>& memory, std::size_t mostBytes,
                  std::vector<DeviceBuffer<float>> buffers)
     : buffers_(std::move(buffers)), copies_(copies), memory_(memory) {
-    constexpr std::size_t mostLocked = (std::size_t(1) << 29) / sizeof(float);
     std::size_t all = 0;
     for (const auto& b : buffers_) {
         place_.push_back(all);
         all += b.size();
     }
-    direct_ = all > mostLocked;
-    if (!direct_ && memory.size() < all) memory = PinnedBuffer<float>(all);
+    direct_ = all > mostBytes / sizeof(float);
+    if (!direct_ && memory.size() < all) {
+        memory = {};  // first, so that both are not there at once
+        memory = PinnedBuffer<float>(all);
+    }
     Event made;
     made.record(kernels);
     made.wait(copies);

@@ -20,6 +20,7 @@ class Staging {
 public:
     // bytes: of each piece
     explicit Staging(std::size_t bytes) : bytes_(bytes) {}
+    std::size_t bytes() const { return bytes_ * pieces_.size(); }
     // One after the other from the place on.
     void upload(const Stream& copies, void* to, std::span<const std::span<const std::byte>> from);
 
@@ -74,11 +75,13 @@ private:
     bool awaited_ = false;
 };
 
-// Floats that leave the device, from several buffers. Where they are too many to be page-locked, they leave when they are asked for.
+// Floats that leave the device, from several buffers. Where they are more than may be page-locked, they leave when they are asked
+// for.
 class Leaving {
 public:
-    // Begins the copies behind all that `kernels` has to do; the page-locked memory is grown where it is too small.
-    Leaving(const Stream& kernels, const Stream& copies, PinnedBuffer<float>& memory,
+    // Begins the copies behind all that `kernels` has to do; the page-locked memory is grown where it is too small, to at most so
+    // many bytes.
+    Leaving(const Stream& kernels, const Stream& copies, PinnedBuffer<float>& memory, std::size_t mostBytes,
             std::vector<DeviceBuffer<float>> buffers);
     ~Leaving();
     Leaving(const Leaving&) = delete;

@@ -13,18 +13,24 @@ struct alignas(T) Uninitialised {
     __device__ T& value() { return *reinterpret_cast<T*>(bytes); }
 };
 
-// To be called by all `Threads` threads of a one-dimensional block; thread 0 gets the sum. T: trivially copyable, with +=.
+// The sums of all threads into that of thread 0.
 template <int Threads, class T>
-__device__ T blockSum(const T& mine) {
-    TESSERA_SHARED(Uninitialised<T>, sums, [Threads]);
+__device__ void addUp(Uninitialised<T>* sums) {
     const unsigned t = threadIdx.x;
-    __syncthreads();  // whoever reads the last sum is done
-    sums[t].value() = mine;
     for (unsigned half = Threads / 2; half > 0; half /= 2) {
         __syncthreads();
         if (t < half) sums[t].value() += sums[t + half].value();
     }
-    return sums[t].value();
+}
+
+// To be called by all `Threads` threads of a one-dimensional block; thread 0 gets the sum. T: trivially copyable, with +=.
+template <int Threads, class T>
+__device__ T blockSum(const T& mine) {
+    TESSERA_SHARED(Uninitialised<T>, sums, [Threads]);
+    __syncthreads();  // whoever reads the last sum is done
+    sums[threadIdx.x].value() = mine;
+    addUp<Threads>(&sums[0]);
+    return sums[threadIdx.x].value();
 }
 
 // Sum over the warp, the same for all of its lanes.

@@ -34,7 +34,10 @@ __global__ void __launch_bounds__(threads) sumKernel(RubixArgs a) {
     double sum = 0;
     for (std::uint32_t k = a.first[spaxel]; k < a.first[spaxel + 1]; ++k)
         if (const double factor = a.factor[k]; factor > 0) sum += factor * StarSpectrum(a, a.star[k]).at(a.centre[j]);
-    a.out[blockIdx.x * a.stride + a.offset + j] = float(sum);
+    if (a.precise.size() > 0)
+        a.precise[blockIdx.x * a.stride + a.offset + j] = sum;
+    else
+        a.out[blockIdx.x * a.stride + a.offset + j] = float(sum);
 }
 
 }  // namespace

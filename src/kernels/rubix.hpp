@@ -22,6 +22,7 @@ struct RubixArgs {
     View<double> factor;        // [stars] mass times T/N
     View<float> out;            // [rows][stride], from pixel `offset` on
     std::size_t stride = 0, offset = 0;
+    View<double> precise{};  // instead of out, where it is given
 };
 void accumulateRubix(const Stream&, const RubixArgs&);
 

@@ -27,6 +27,7 @@ struct SpectrumArgs {
     double inverseWidth;  // pixel of x: floor((x - edges[0]) inverseWidth); where log of ln x
     double scale;
     float* out;       // [pixels]
+    double* precise;  // [pixels] instead of out, or nullptr
     double* scratch;  // scratchDoubles(knots, pixels), 64-byte aligned
 };
 

@@ -186,7 +186,11 @@ public:
         for (std::size_t j = 0; j < a_.pixels; ++j) {
             const double* cell = s_.moments + 4 * (j + 1);
             const double width = a_.edges[j + 1] - a_.edges[j];
-            a_.out[j] = float(a_.scale * (value + 0.5 * slope * width + cell[2] / width));
+            const double mean = a_.scale * (value + 0.5 * slope * width + cell[2] / width);
+            if (a_.precise)
+                a_.precise[j] = mean;
+            else
+                a_.out[j] = float(mean);
             value += slope * width + cell[1];
             slope += cell[0];
         }

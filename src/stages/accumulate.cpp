@@ -15,6 +15,10 @@ void Accumulator::operator()(const WavelengthGrid& window, double scale, float* 
     way_->sum(exec_, window, scale, out, stride);
 }
 
+void Accumulator::operator()(const WavelengthGrid& window, double scale, double* out, std::size_t stride) const {
+    way_->sum(exec_, window, scale, out, stride);
+}
+
 void accumulate(Host exec, const BinnedStars& stars, const KnotTable& table, const WavelengthGrid& window, double scale,
                 float* out, std::size_t stride) {
     Accumulator(exec, stars, table)(window, scale, out, stride);

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "simd/kernels.hpp"
 #include "stages/accumulator.hpp"
@@ -30,6 +29,17 @@ simd::SpectrumArgs spectrumArgs(const KnotTable& table, const KnotRange& knots, 
     return a;
 }
 
+namespace {
+
+void to(simd::SpectrumArgs& a, float* out) {
+    a.out = out;
+}
+void to(simd::SpectrumArgs& a, double* out) {
+    a.precise = out;
+}
+
+}  // namespace
+
 std::vector<double> edgesOf(const WavelengthGrid& window) {
     std::vector<double> edges(window.size + 1);
     for (std::size_t j = 0; j <= window.size; ++j) edges[j] = window.edge(double(j));
@@ -39,7 +49,8 @@ std::vector<double> edgesOf(const WavelengthGrid& window) {
 KnotWay::KnotWay(Host exec, const BinnedStars& stars, const KnotTable& table)
     : stars_(stars), table_(table), dense_(exec, stars, table) {}
 
-void KnotWay::sum(Host exec, const WavelengthGrid& window, double scale, float* out, std::size_t stride) const {
+template <class Real>
+void KnotWay::sumTo(Host exec, const WavelengthGrid& window, double scale, Real* out, std::size_t stride) const {
     const std::size_t nSpaxels = stars_.start.size() - 1;
     const std::vector<double> edges = edgesOf(window);
     const KnotRange knots = knotRange(table_, window);
@@ -70,7 +81,7 @@ void KnotWay::sum(Host exec, const WavelengthGrid& window, double scale, float* 
                      rowStride, sums.data(), sumStride);
             shift.clear();
             for (int n = 0; n < range.nodes; ++n) shift.push_back(double(range.firstNode + n) * table_.nodeStep);
-            args.out = out + dense_.spaxels()[d].spaxel * stride;
+            to(args, out + dense_.spaxels()[d].spaxel * stride);
             kernels.spectrumOfNodes(args, {sums.data(), shift.size(), sumStride, shift.data()});
         }
 #pragma omp for schedule(dynamic, 8)
@@ -78,13 +89,16 @@ void KnotWay::sum(Host exec, const WavelengthGrid& window, double scale, float* 
             if (dense_.isDense(s)) continue;
             args.stars = stars_.stars.data() + stars_.start[s];
             args.count = stars_.start[s + 1] - stars_.start[s];
-            args.out = out + s * stride;
+            to(args, out + s * stride);
             if (args.count == 0)
-                std::memset(args.out, 0, window.size * sizeof(float));
+                std::fill_n(out + s * stride, window.size, Real(0));
             else
                 kernels.spectrum(args);
         }
     }
 }
+
+template void KnotWay::sumTo(Host, const WavelengthGrid&, double, float*, std::size_t) const;
+template void KnotWay::sumTo(Host, const WavelengthGrid&, double, double*, std::size_t) const;
 
 }  // namespace tessera

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <type_traits>
 
 #include "simd/kernels.hpp"
 #include "stages/accumulator.hpp"
@@ -17,11 +18,13 @@ constexpr std::uint32_t unit = 12, noSpaxel = 0xffffffffU;
 }  // namespace
 
 // One tile of wavelength pixels: `acc` holds it for every spaxel. Buffers of one thread.
+template <class Real>
 struct PixelWay::Tile {
     const double* edges;
     std::size_t pixels;
     std::size_t lanes;               // templates, rounded up to 16
-    float* acc;                      // [spaxels][tilePixels]
+    Real* acc;                       // [spaxels][tilePixels]
+    float* run;                      // [tilePixels] of one run, where it is not summed in place
     float *average, *slope;          // [tilePixels][lanes]
     float *averageRows, *slopeRows;  // [lanes][tilePixels]
     float* product;                  // [most rows of a node][tilePixels]
@@ -119,7 +122,8 @@ void PixelWay::fillNodes(Host exec) {
     }
 }
 
-void PixelWay::addRuns(const Tile& tile, double scale) const {
+template <class Real>
+void PixelWay::addRuns(const Tile<Real>& tile, double scale) const {
     simd::RunArgs run{};
     run.scale = float(scale);
     run.nAge = table_.zStep();
@@ -138,19 +142,28 @@ void PixelWay::addRuns(const Tile& tile, double scale) const {
         for (std::size_t r = binStart_[b]; r < binStart_[b + 1]; ++r) {
             constexpr std::size_t ahead = 4;
             if (r + ahead < runs_.size()) {
-                const float* next = tile.acc + std::size_t(runs_[r + ahead].spaxel) * tilePixels;
+                const Real* next = tile.acc + std::size_t(runs_[r + ahead].spaxel) * tilePixels;
                 for (std::size_t i = 0; i < tilePixels; i += 16) __builtin_prefetch(next + i, 1);
                 __builtin_prefetch(&stars_.stars[runs_[r + ahead].first]);
             }
             run.stars = stars_.stars.data() + runs_[r].first;
             run.count = runs_[r].count;
-            run.out = tile.acc + std::size_t(runs_[r].spaxel) * tilePixels;
-            kernels.sumRun(run);
+            Real* acc = tile.acc + std::size_t(runs_[r].spaxel) * tilePixels;
+            if constexpr (std::is_same_v<Real, float>) {
+                run.out = acc;
+                kernels.sumRun(run);
+            } else {
+                run.out = tile.run;
+                std::fill_n(tile.run, tilePixels, 0.0F);
+                kernels.sumRun(run);
+                for (std::size_t j = 0; j < tile.pixels; ++j) acc[j] += double(tile.run[j]);
+            }
         }
     }
 }
 
-void PixelWay::addNodes(const Tile& tile, double scale) const {
+template <class Real>
+void PixelWay::addNodes(const Tile<Real>& tile, double scale) const {
     const std::size_t templates = table_.templates();
     for (std::size_t n = 0; n + 1 < nodeStart_.size(); ++n) {
         const std::size_t first = nodeStart_[n], rows = nodeStart_[n + 1] - first;
@@ -161,14 +174,15 @@ void PixelWay::addNodes(const Tile& tile, double scale) const {
         const float factor = float(scale);
         for (std::size_t r = 0; r < rows; ++r) {
             if (rowSpaxel_[first + r] == noSpaxel) continue;
-            float* acc = tile.acc + std::size_t(rowSpaxel_[first + r]) * tilePixels;
+            Real* acc = tile.acc + std::size_t(rowSpaxel_[first + r]) * tilePixels;
             const float* from = tile.product + r * tilePixels;
-            for (std::size_t j = 0; j < tile.pixels; ++j) acc[j] += factor * from[j];
+            for (std::size_t j = 0; j < tile.pixels; ++j) acc[j] += Real(factor * from[j]);
         }
     }
 }
 
-void PixelWay::sum(Host exec, const WavelengthGrid& window, double scale, float* out, std::size_t stride) const {
+template <class Real>
+void PixelWay::sumTo(Host exec, const WavelengthGrid& window, double scale, Real* out, std::size_t stride) const {
     const std::size_t nSpaxels = stars_.start.size() - 1, tiles = (window.size + tilePixels - 1) / tilePixels;
     const std::size_t lanes = table_.lanes;
     std::vector<double> edges(window.size + 1);
@@ -181,8 +195,10 @@ void PixelWay::sum(Host exec, const WavelengthGrid& window, double scale, float*
     {
         oneBlasThread();
         const std::size_t table = lanes * tilePixels;
-        Buffer<float> acc(nSpaxels * tilePixels), tables(4 * table, 0.0F), product(mostRows * tilePixels);
-        Tile tile{};
+        Buffer<Real> acc(nSpaxels * tilePixels);
+        Buffer<float> tables(4 * table, 0.0F), product(mostRows * tilePixels), run(tilePixels);
+        Tile<Real> tile{};
+        tile.run = run.data();
         tile.lanes = lanes;
         tile.acc = acc.data();
         tile.average = tables.data();
@@ -195,7 +211,7 @@ void PixelWay::sum(Host exec, const WavelengthGrid& window, double scale, float*
             const std::size_t first = t * tilePixels;
             tile.edges = edges.data() + first;
             tile.pixels = std::min(tilePixels, window.size - first);
-            std::fill(acc.begin(), acc.end(), 0.0F);
+            std::fill(acc.begin(), acc.end(), Real(0));
             addRuns(tile, scale);
             addNodes(tile, scale);
             for (std::size_t s = 0; s < nSpaxels; ++s)
@@ -203,5 +219,8 @@ void PixelWay::sum(Host exec, const WavelengthGrid& window, double scale, float*
         }
     }
 }
+
+template void PixelWay::sumTo(Host, const WavelengthGrid&, double, float*, std::size_t) const;
+template void PixelWay::sumTo(Host, const WavelengthGrid&, double, double*, std::size_t) const;
 
 }  // namespace tessera

@@ -45,6 +45,7 @@ class Accumulator::Way {
 public:
     virtual ~Way() = default;
     virtual void sum(Host, const WavelengthGrid&, double scale, float* out, std::size_t stride) const = 0;
+    virtual void sum(Host, const WavelengthGrid&, double scale, double* out, std::size_t stride) const = 0;
 };
 
 // Stars are summed at the library's wavelengths (knots), which are then placed on the pixels: for libraries that are
@@ -52,9 +53,17 @@ public:
 class KnotWay : public Accumulator::Way {
 public:
     KnotWay(Host, const BinnedStars&, const KnotTable&);
-    void sum(Host, const WavelengthGrid&, double scale, float* out, std::size_t stride) const override;
+    void sum(Host exec, const WavelengthGrid& w, double scale, float* out, std::size_t stride) const override {
+        sumTo(exec, w, scale, out, stride);
+    }
+    void sum(Host exec, const WavelengthGrid& w, double scale, double* out, std::size_t stride) const override {
+        sumTo(exec, w, scale, out, stride);
+    }
 
 private:
+    template <class Real>
+    void sumTo(Host, const WavelengthGrid&, double scale, Real* out, std::size_t stride) const;
+
     const BinnedStars& stars_;
     const KnotTable& table_;
     DenseCoefficients dense_;
@@ -65,17 +74,27 @@ private:
 class PixelWay : public Accumulator::Way {
 public:
     PixelWay(Host, const BinnedStars&, const KnotTable&);
-    void sum(Host, const WavelengthGrid&, double scale, float* out, std::size_t stride) const override;
+    void sum(Host exec, const WavelengthGrid& w, double scale, float* out, std::size_t stride) const override {
+        sumTo(exec, w, scale, out, stride);
+    }
+    void sum(Host exec, const WavelengthGrid& w, double scale, double* out, std::size_t stride) const override {
+        sumTo(exec, w, scale, out, stride);
+    }
 
 private:
+    template <class Real>
+    void sumTo(Host, const WavelengthGrid&, double scale, Real* out, std::size_t stride) const;
     // Stars of one spaxel in one bin of shifts.
     struct Run {
         std::uint32_t spaxel, count;
         std::uint64_t first;
     };
+    template <class Real>
     struct Tile;
-    void addRuns(const Tile&, double scale) const;
-    void addNodes(const Tile&, double scale) const;
+    template <class Real>
+    void addRuns(const Tile<Real>&, double scale) const;
+    template <class Real>
+    void addNodes(const Tile<Real>&, double scale) const;
     void findRuns();
     void fillNodes(Host);
 

@@ -37,22 +37,17 @@ LightMap::LightMap(const Optics& o, std::span<const std::uint32_t> lit, std::spa
         }
 }
 
-std::vector<Chunk> chunksOf(const Psf& psf, std::ptrdiff_t firstPixel, std::size_t count) {
-    const auto kernelOf = [&](std::size_t j) -> std::size_t {
-        if (psf.kernelOfPixel.empty()) return 0;
-        const std::ptrdiff_t last = std::ptrdiff_t(psf.kernelOfPixel.size()) - 1;
-        return psf.kernelOfPixel[std::size_t(std::clamp<std::ptrdiff_t>(std::ptrdiff_t(j) + firstPixel, 0, last))];
-    };
+std::vector<Chunk> chunksOf(const Psf& psf, const std::vector<KernelRange>& ranges) {
     const std::size_t longest = psf.separable() ? chunkPixels : fftPixels;
     std::vector<Chunk> out;
-    for (std::size_t j = 0; j < count;) {
-        const std::size_t kernel = kernelOf(j);
-        std::size_t end = j + 1;
-        while (end < count && end - j < longest && kernelOf(end) == kernel) ++end;
-        out.push_back({j, end, &psf.kernels[kernel]});
-        j = end;
-    }
+    for (const KernelRange& r : ranges)
+        for (std::size_t j = r.begin; j < r.end; j += longest)
+            out.push_back({j, std::min(j + longest, r.end), &psf.kernels[r.kernel]});
     return out;
+}
+
+std::vector<Chunk> chunksOf(const Psf& psf, std::ptrdiff_t firstPixel, std::size_t count) {
+    return chunksOf(psf, kernelRanges(psf, firstPixel, count));
 }
 
 SeparableBlur::SeparableBlur(const Optics& o, std::span<const std::uint32_t> lit, const LightMap& map)

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "stages/kernel_ranges.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
@@ -48,6 +49,7 @@ struct Chunk {
     const PsfKernel* kernel;
     std::size_t lanes() const { return (end - begin + 15) / 16 * 16; }
 };
+std::vector<Chunk> chunksOf(const Psf&, const std::vector<KernelRange>&);
 std::vector<Chunk> chunksOf(const Psf&, std::ptrdiff_t firstPixel, std::size_t count);
 
 // Blurs chunk by chunk with separable kernels; buffers of one thread.

@@ -35,8 +35,16 @@ struct LsfParameter {
 std::vector<LsfParameter> lsfParameters(const LsfConfig&, const LineWidthTable*, const WavelengthGrid&,
                                         const SspLibrary&, double redshift);
 
-// Taps as makeLsf()'s, in the form that varies with the pixel: the derivative of each in the sigma of its source pixel.
-// Sources beyond the grid's ends have the sigma of its last pixels.
-Lsf makeLsfSlope(const std::vector<double>& sigma, const WavelengthGrid&, std::size_t radius);
+// The derivative of makeLsf()'s taps in the sigma of their source pixel. Sources beyond the grid's ends have the sigma of its last
+// pixels. In double precision: what a width changes of a smooth spectrum is a thousandth of it and less.
+struct LsfSlope {
+    std::size_t radius = 0, pixels = 0;  // pixels: of the grid
+    // [2 radius + 1][sources]: from source k, pixel k - radius of the grid, to pixel k + d - 2 radius.
+    std::vector<double> taps;
+    std::size_t sources() const { return pixels + 2 * radius; }
+    // The derivative of the taps along a change of every pixel's sigma [pixels].
+    Lsf along(const std::vector<double>& sigma) const;
+};
+LsfSlope makeLsfSlope(const std::vector<double>& sigma, const WavelengthGrid&, std::size_t radius);
 
 }  // namespace tessera

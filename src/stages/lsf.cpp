@@ -140,14 +140,12 @@ std::vector<double> lineSigmaSlopes(const LsfConfig& c, const LineWidthTable* ta
     return slopes;
 }
 
-Lsf makeLsfSlope(const std::vector<double>& sigma, const WavelengthGrid& grid, std::size_t radius) {
-    Lsf lsf;
-    lsf.radius = radius;
+LsfSlope makeLsfSlope(const std::vector<double>& sigma, const WavelengthGrid& grid, std::size_t radius) {
+    LsfSlope out{radius, grid.size, {}};
     const std::ptrdiff_t r = std::ptrdiff_t(radius), n = std::ptrdiff_t(grid.size);
-    const std::size_t stride = grid.size + spectrumPadding;
-    lsf.taps.assign((2 * radius + 1) * stride, 0.0F);
+    out.taps.assign((2 * radius + 1) * out.sources(), 0.0);
     const auto pixelWidth = [&](std::ptrdiff_t k) { return grid.edge(double(k + 1)) - grid.edge(double(k)); };
-    std::vector<double> tap(2 * radius + 1), share(2 * radius + 1), tapSlope(2 * radius + 1);
+    std::vector<double> share(2 * radius + 1), tapSlope(2 * radius + 1);
     for (std::ptrdiff_t k = -r; k < n + r; ++k) {
         const double s = sigma[std::size_t(std::clamp<std::ptrdiff_t>(k, 0, n - 1))];
         if (!(s > 0)) continue;
@@ -166,10 +164,24 @@ Lsf makeLsfSlope(const std::vector<double>& sigma, const WavelengthGrid& grid, s
             if (j < 0 || j >= n) continue;
             const std::size_t i = std::size_t(d + r);
             const double slope = (tapSlope[i] - share[i] / sum * sumSlope) / sum;
-            // Gather form: tap of pixel j from source k = j - d.
-            lsf.taps[std::size_t(r - d) * stride + std::size_t(j)] = float(slope * pixelWidth(k) / pixelWidth(j));
+            out.taps[i * out.sources() + std::size_t(k + r)] = slope * pixelWidth(k) / pixelWidth(j);
         }
     }
+    return out;
+}
+
+Lsf LsfSlope::along(const std::vector<double>& sigma) const {
+    Lsf lsf;
+    lsf.radius = radius;
+    const std::size_t width = 2 * radius + 1, stride = pixels + spectrumPadding;
+    lsf.taps.assign(width * stride, 0.0F);
+    for (std::size_t d = 0; d < width; ++d)
+        for (std::size_t j = 0; j < pixels; ++j) {
+            const std::size_t k = j + d;  // source; the gather form counts them from the left
+            const std::ptrdiff_t pixel = std::ptrdiff_t(k) - std::ptrdiff_t(radius);
+            const double change = sigma[std::size_t(std::clamp<std::ptrdiff_t>(pixel, 0, std::ptrdiff_t(pixels) - 1))];
+            lsf.taps[d * stride + j] = float(change * taps[(width - 1 - d) * sources() + k]);
+        }
     return lsf;
 }
 

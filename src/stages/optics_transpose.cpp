@@ -68,6 +68,83 @@ void OpticsTranspose::spread(std::size_t first, std::size_t count, float* padded
                            wholeVectors(count + 2 * wings_));
 }
 
+// Where the light of a cotangent comes from and goes to.
+struct OpticsTranspose::Places {
+    // The field's spaxels as they lie in the padded field's own padding, and where each is in the cube.
+    std::vector<std::uint32_t> sources, spaxels;
+    std::vector<std::uint32_t> slot;  // of the padded field: number among the lit ones
+    std::vector<std::uint8_t> reach;  // whether it is lit
+};
+
+OpticsTranspose::Places OpticsTranspose::placesOf(std::span<const std::uint8_t> wanted,
+                                                  std::span<const std::uint32_t> lit) const {
+    Places p;
+    const std::size_t outer = side_ + 2 * pad_;
+    for (std::size_t y = 0; y < n_; ++y)
+        for (std::size_t x = 0; x < n_; ++x)
+            if (wanted[y * n_ + x]) {
+                p.sources.push_back(std::uint32_t((y + 2 * pad_) * outer + x + 2 * pad_));
+                p.spaxels.push_back(std::uint32_t(y * n_ + x));
+            }
+    p.slot.resize(side_ * side_);
+    p.reach.assign(side_ * side_, 0);
+    for (std::size_t k = 0; k < lit.size(); ++k) {
+        p.slot[lit[k]] = std::uint32_t(k);
+        p.reach[lit[k]] = 1;
+    }
+    return p;
+}
+
+namespace {
+
+// Pixels [at, at + number) of the grid of a spaxel of the field.
+void load(const Cube& cubeBar, std::span<const std::uint8_t> covered, std::size_t spaxel, std::size_t at,
+          std::size_t number, float* to) {
+    const float* from = cubeBar.spectrum(spaxel) + at;
+    for (std::size_t j = 0; j < number; ++j) to[j] = covered[at + j] ? from[j] : 0;
+}
+
+// Chunks of the spaxels of the padded field, of which the lit ones are kept.
+template <class Slots, class Reach>
+auto storing(const Slots& slot, const Reach& reach, std::size_t side, float* out, std::size_t stride) {
+    return [&slot, &reach, side, out, stride](std::size_t, std::size_t x, std::size_t y, std::size_t rows,
+                                              const Chunk& c, const float* from) {
+        for (std::size_t i = 0; i < rows; ++i)
+            if (const std::size_t s = (y + i) * side + x; reach[s])
+                std::memcpy(out + slot[s] * stride + c.begin, from + i * c.lanes(), (c.end - c.begin) * sizeof(float));
+    };
+}
+
+}  // namespace
+
+void OpticsTranspose::blurCube(Host exec, const Places& p, const Cube& cubeBar, std::span<const std::uint8_t> covered,
+                               std::size_t first, const std::vector<Chunk>& chunks, float* out,
+                               std::size_t stride) const {
+    blur(
+        exec, blur_, p.sources, p.reach, chunks,
+        [&](std::size_t k, const Chunk& c, float* to) {
+            load(cubeBar, covered, p.spaxels[k], first + c.begin, c.end - c.begin, to);
+            std::fill(to + (c.end - c.begin), to + c.lanes(), 0.0F);
+        },
+        storing(p.slot, p.reach, side_, out, stride));
+}
+
+void OpticsTranspose::throughPsf(Host exec, std::size_t kernel, const Cube& cubeBar,
+                                 std::span<const std::uint8_t> covered, std::span<const std::uint8_t> wanted,
+                                 std::span<const std::uint32_t> lit, std::size_t first, std::size_t count, float* out,
+                                 std::size_t stride) const {
+    if (hasPsf_)
+        return blurCube(exec, placesOf(wanted, lit), cubeBar, covered, first,
+                        chunksOf(*blur_.psf(), {{0, count, kernel}}), out, stride);
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+    for (std::size_t k = 0; k < lit.size(); ++k) {
+        if (wanted[lit[k]])
+            load(cubeBar, covered, lit[k], first, count, out + k * stride);
+        else
+            std::fill_n(out + k * stride, count, 0.0F);
+    }
+}
+
 void OpticsTranspose::operator()(Host exec, const Cube& cubeBar, std::span<const std::uint8_t> covered,
                                  std::span<const std::uint8_t> wanted, std::span<const std::uint32_t> lit,
                                  std::size_t first, std::size_t count, float* out, std::size_t stride) const {
@@ -75,87 +152,36 @@ void OpticsTranspose::operator()(Host exec, const Cube& cubeBar, std::span<const
     expects(cubeBar.spaxels() == n_ * n_ && cubeBar.nLambda == grid_.size && wanted.size() == n_ * n_ &&
                 stride >= wholeVectors(wide),
             "a cotangent that fits the field");
-    const bool all = std::find(covered.begin() + std::ptrdiff_t(first), covered.begin() + std::ptrdiff_t(first + count),
-                               0) == covered.begin() + std::ptrdiff_t(first + count);
-    // Pixels [at, at + number) of the grid of a spaxel of the field.
-    const auto load = [&](std::size_t spaxel, std::size_t at, std::size_t number, float* to) {
-        const float* from = cubeBar.spectrum(spaxel) + at;
-        if (all)
-            std::memcpy(to, from, number * sizeof(float));
-        else
-            for (std::size_t j = 0; j < number; ++j) to[j] = covered[at + j] ? from[j] : 0;
-    };
-    if (!hasPsf_) {
-#pragma omp parallel num_threads(threadsOf(exec))
-        {
-            std::vector<float> padded(room);
-#pragma omp for schedule(static)
-            for (std::size_t k = 0; k < lit.size(); ++k) {
-                float* to = out + k * stride;
-                if (!wanted[lit[k]])
-                    std::fill_n(to, wide, 0.0F);
-                else if (!hasLsf_)
-                    load(lit[k], first, count, to);
-                else {
-                    load(lit[k], first, count, padded.data() + 2 * wings_);
-                    spread(first, count, padded.data(), to);
-                }
-            }
-        }
-        return;
-    }
-
-    // The field's spaxels as they lie in the padded field's own padding, and where each is in cubeBar.
-    std::vector<std::uint32_t> sources, spaxels;
-    const std::size_t outer = side_ + 2 * pad_;
-    for (std::size_t y = 0; y < n_; ++y)
-        for (std::size_t x = 0; x < n_; ++x)
-            if (wanted[y * n_ + x]) {
-                sources.push_back(std::uint32_t((y + 2 * pad_) * outer + x + 2 * pad_));
-                spaxels.push_back(std::uint32_t(y * n_ + x));
-            }
-    std::vector<std::uint32_t> slot(side_ * side_);
-    std::vector<std::uint8_t> reach(side_ * side_, 0);
-    for (std::size_t k = 0; k < lit.size(); ++k) {
-        slot[lit[k]] = std::uint32_t(k);
-        reach[lit[k]] = 1;
-    }
-    const auto store = [&](std::size_t, std::size_t x, std::size_t y, std::size_t rows, const Chunk& c,
-                           const float* from) {
-        for (std::size_t i = 0; i < rows; ++i)
-            if (const std::size_t s = (y + i) * side_ + x; reach[s])
-                std::memcpy(out + slot[s] * stride + c.begin, from + i * c.lanes(), (c.end - c.begin) * sizeof(float));
-    };
     if (hasLsf_ && !lsfFirst_) {
         // The LSF acts last, so that its transpose comes first.
+        const Places places = placesOf(wanted, lit);
         const std::size_t wideStride = wholeVectors(wide) + spectrumPadding;
-        Buffer<float> spectra(spaxels.size() * wideStride);
+        Buffer<float> spectra(places.spaxels.size() * wideStride);
 #pragma omp parallel num_threads(threadsOf(exec))
         {
             std::vector<float> padded(room);
 #pragma omp for schedule(static)
-            for (std::size_t k = 0; k < spaxels.size(); ++k) {
+            for (std::size_t k = 0; k < places.spaxels.size(); ++k) {
                 float* to = spectra.data() + k * wideStride;
-                load(spaxels[k], first, count, padded.data() + 2 * wings_);
+                load(cubeBar, covered, places.spaxels[k], first, count, padded.data() + 2 * wings_);
                 spread(first, count, padded.data(), to);
                 std::fill_n(to + wide, wideStride - wide, 0.0F);
             }
         }
         blur(
-            exec, blur_, sources, reach, chunksOf(*blur_.psf(), std::ptrdiff_t(first) - std::ptrdiff_t(wings_), wide),
+            exec, blur_, places.sources, places.reach,
+            chunksOf(*blur_.psf(), std::ptrdiff_t(first) - std::ptrdiff_t(wings_), wide),
             [&](std::size_t k, const Chunk& c, float* to) {
                 std::memcpy(to, spectra.data() + k * wideStride + c.begin, c.lanes() * sizeof(float));
             },
-            store);
+            storing(places.slot, places.reach, side_, out, stride));
         return;
     }
-    blur(
-        exec, blur_, sources, reach, chunksOf(*blur_.psf(), std::ptrdiff_t(first), count),
-        [&](std::size_t k, const Chunk& c, float* to) {
-            load(spaxels[k], first + c.begin, c.end - c.begin, to);
-            std::fill(to + (c.end - c.begin), to + c.lanes(), 0.0F);
-        },
-        store);
+    if (hasPsf_)
+        blurCube(exec, placesOf(wanted, lit), cubeBar, covered, first,
+                 chunksOf(*blur_.psf(), std::ptrdiff_t(first), count), out, stride);
+    else
+        throughPsf(exec, 0, cubeBar, covered, wanted, lit, first, count, out, stride);
     if (!hasLsf_) return;
 #pragma omp parallel num_threads(threadsOf(exec))
     {

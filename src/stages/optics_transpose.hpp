@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "stages/blur.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
@@ -23,7 +24,18 @@ public:
                     std::span<const std::uint8_t> wanted, std::span<const std::uint32_t> lit, std::size_t first,
                     std::size_t count, float* out, std::size_t stride) const;
 
+    // Of the PSF alone, with this kernel at every wavelength: out[lit][stride], pixels [first, first + count). Without a PSF the
+    // cotangents themselves.
+    void throughPsf(Host, std::size_t kernel, const Cube& cubeBar, std::span<const std::uint8_t> covered,
+                    std::span<const std::uint8_t> wanted, std::span<const std::uint32_t> lit, std::size_t first,
+                    std::size_t count, float* out, std::size_t stride) const;
+
 private:
+    struct Places;
+    Places placesOf(std::span<const std::uint8_t> wanted, std::span<const std::uint32_t> lit) const;
+    // Pixels of cubeBar from `first` on, in chunks, to the lit spaxels.
+    void blurCube(Host, const Places&, const Cube& cubeBar, std::span<const std::uint8_t> covered, std::size_t first,
+                  const std::vector<Chunk>&, float* out, std::size_t stride) const;
     void spread(std::size_t first, std::size_t count, float* padded, float* out) const;
 
     std::size_t n_, pad_, wings_, side_;

@@ -9,8 +9,11 @@
 
 namespace tessera {
 
-void accumulateRubix(Host exec, const BinnedStars& b, const SspLibrary& library, double redshift,
-                     const WavelengthGrid& grid, float* out, std::size_t stride) {
+namespace {
+
+template <class Real>
+void accumulateTo(Host exec, const BinnedStars& b, const SspLibrary& library, double redshift,
+                  const WavelengthGrid& grid, Real* out, std::size_t stride) {
     const std::size_t nSpaxels = b.start.size() - 1, samples = library.nLambda(), pixels = grid.size;
     const std::vector<double> centre = grid.centres();
     const std::size_t age = library.nAge() > 1 ? 1 : 0, z = library.nZ() > 1 ? library.nAge() : 0;
@@ -20,7 +23,7 @@ void accumulateRubix(Host exec, const BinnedStars& b, const SspLibrary& library,
         std::vector<double> x(samples), y(samples), g(pixels), sum(pixels);
 #pragma omp for schedule(dynamic, 8)
         for (std::size_t s = 0; s < nSpaxels; ++s) {
-            float* spectrum = out + s * stride;
+            Real* spectrum = out + s * stride;
             std::fill(sum.begin(), sum.end(), 0.0);
             for (std::size_t k = b.start[s]; k < b.start[s + 1]; ++k) {
                 const StarRecord& star = b.stars[k];
@@ -53,9 +56,21 @@ void accumulateRubix(Host exec, const BinnedStars& b, const SspLibrary& library,
                 const double factor = double(star.mass) * total / resampled;
                 for (std::size_t j = 0; j < pixels; ++j) sum[j] += factor * g[j];
             }
-            for (std::size_t j = 0; j < pixels; ++j) spectrum[j] = float(sum[j]);
+            for (std::size_t j = 0; j < pixels; ++j) spectrum[j] = Real(sum[j]);
         }
     }
+}
+
+}  // namespace
+
+void accumulateRubix(Host exec, const BinnedStars& b, const SspLibrary& library, double redshift,
+                     const WavelengthGrid& grid, float* out, std::size_t stride) {
+    accumulateTo(exec, b, library, redshift, grid, out, stride);
+}
+
+void accumulateRubix(Host exec, const BinnedStars& b, const SspLibrary& library, double redshift,
+                     const WavelengthGrid& grid, double* out, std::size_t stride) {
+    accumulateTo(exec, b, library, redshift, grid, out, stride);
 }
 
 Lsf makeRubixLsf(double sigma, double step) {

@@ -7,12 +7,6 @@
 
 namespace tessera {
 
-namespace {
-
-constexpr double narrowest = 1e-9;  // [spaxels] smoothing length of a kernel that is no point
-
-}  // namespace
-
 double smoothingOf(const ProjectionConfig& c, const Stars& stars, std::size_t i) {
     if (c.footprint != FootprintKind::sph) return 0;
     return c.smoothing ? *c.smoothing : double(stars.smoothing[i]);
@@ -37,7 +31,8 @@ void Spread::spread(double x, double y, double smoothing, bool slopes) {
     pieces_.clear();
     slopes_.clear();
     if (kind_ == FootprintKind::cloudInCell) return cloud(x, y, slopes);
-    if (kind_ == FootprintKind::sph && smoothing > narrowest * grid_.spaxelKpc) return kernel(x, y, smoothing, slopes);
+    if (kind_ == FootprintKind::sph && smoothing > narrowestKernel * grid_.spaxelKpc)
+        return kernel(x, y, smoothing, slopes);
     const std::uint32_t spaxel = spaxelOf(x, y, grid_);
     if (spaxel == outsideField) return;
     pieces_.push_back({spaxel, 1});

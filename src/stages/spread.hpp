@@ -14,10 +14,6 @@ struct Piece {
     std::uint32_t spaxel;  // of the grid
     double share;          // of the star's light
 };
-// Derivatives of a piece's share in the star's position on the sky [1/kpc], its smoothing length and the size of a spaxel [1/kpc].
-struct PieceSlope {
-    double x, y, smoothing, spaxel;
-};
 
 // One of these a thread. The same star has the same pieces whenever it is asked for.
 class Spread {

@@ -85,50 +85,26 @@ ViewSums inputsOfPieces(Host exec, const Stars& stars, const GalaxyFrame& f, con
     if (!p.whole()) out.position = Buffer<Vec3f>(n);
     if (sph) out.smoothing = Buffer<float>(n);
     const auto ofStar = [&](Spread& spread, std::size_t i) {
-        ViewSums sums;
-        double massBar = 0, ageBar = 0, zBar = 0, xBar = 0, yBar = 0, smoothingBar = 0;
         const double mass = stars.mass[i];
-        const auto add = [&](const PieceBar& b) {
-            ageBar += double(b.logAge);
-            zBar += double(b.metallicity);
-            sums.shift += double(b.shift);
-            sums.velocity += double(b.velocity);
-        };
+        StarSums s;
+        Vec3d relative;
         if (p.whole()) {
-            massBar = double(bar[i].mass);
-            add(bar[i]);
+            s.add(bar[i], 1);
         } else if (p.first[i + 1] > p.first[i]) {
-            const Vec3d relative = relativePosition(stars, f, p, i);
+            relative = relativePosition(stars, f, p, i);
             const std::span<const Piece> pieces = piecesOf(spread, stars, f, p, i, relative);
-            for (std::size_t k = 0; k < pieces.size(); ++k) {
-                const PieceBar& b = bar[p.first[i] + k];
-                const PieceSlope& s = spread.slopes()[k];
-                const double shareBar = mass * double(b.mass);
-                massBar += pieces[k].share * double(b.mass);
-                xBar += s.x * shareBar;
-                yBar += s.y * shareBar;
-                smoothingBar += s.smoothing * shareBar;
-                sums.spaxel += s.spaxel * shareBar;
-                add(b);
-            }
-            sums.smoothing = smoothingBar;
-            const Vec3d positionBar = f.rotation.row[0] * xBar + f.rotation.row[1] * yBar;
-            sums.centre = positionBar * -1.0;
-            sums.rotation.row[0] = relative * xBar;
-            sums.rotation.row[1] = relative * yBar;
-            out.position[i] = positionBar.to<float>();
-        } else {
-            out.position[i] = {};
+            for (std::size_t k = 0; k < pieces.size(); ++k)
+                s.add(bar[p.first[i] + k], pieces[k].share, spread.slopes()[k], mass);
         }
-        if (sph) out.smoothing[i] = float(smoothingBar);
-        out.mass[i] = float(massBar);
-        out.logAge[i] = float(ageBar);
-        out.metallicity[i] = float(zBar);
-        dopplerShiftAdjoint(lineOfSightVelocity(stars, f, i), sums.velocity, sums.shift, doppler);
-        out.velocity[i] = (f.rotation.row[2] * sums.velocity).to<float>();
-        sums.light = mass * massBar;
-        sums.rotation.row[2] = (stars.velocity[i].to<double>() - f.velocity) * sums.velocity;
-        return sums;
+        const StarOfView of =
+            starOfView(s, mass, relative, stars.velocity[i].to<double>() - f.velocity, f.rotation, doppler);
+        out.mass[i] = float(s.mass);
+        out.logAge[i] = float(s.logAge);
+        out.metallicity[i] = float(s.metallicity);
+        out.velocity[i] = of.velocity.to<float>();
+        if (!p.whole()) out.position[i] = of.position.to<float>();
+        if (sph) out.smoothing[i] = float(s.smoothing);
+        return of.sums;
     };
     const std::vector<std::size_t> starts = rowBlocks(stars);
     std::vector<ViewSums> partial(starts.size() - 1);

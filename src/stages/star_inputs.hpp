@@ -11,18 +11,14 @@ namespace tessera {
 // The pieces that stars were cut into by project(), which can be made again from this. Without a footprint a star is one piece.
 struct Pieces {
     const ProjectionConfig& config;
-    SpaxelGrid grid;              // that project() was given
-    double boxSize = 0;           // [kpc]
-    Buffer<std::uint64_t> first;  // Projected::firstPiece
-    std::uint64_t number = 0;     // of pieces
+    SpaxelGrid grid;               // that project() was given
+    double boxSize = 0;            // [kpc]
+    Buffer<std::uint64_t> first;   // Projected::firstPiece
+    std::uint64_t number = 0;      // of pieces
+    Buffer<std::uint32_t> spaxel;  // of every piece; where a device asks for it
 
     bool whole() const { return first.empty(); }
     std::uint64_t begin(std::size_t star) const { return whole() ? star : first[star]; }
-};
-
-// Cotangent or tangent of a piece. velocity [km/s] along the line of sight: what is not in the shift.
-struct PieceBar {
-    float mass, logAge, metallicity, shift, velocity;
 };
 
 // out += the records' cotangents as those of their pieces; nothing for RUBIX's dark stars.
@@ -31,26 +27,6 @@ void piecesOfRecords(Host, const BinnedStars&, const KnotTable&, const StarRecor
 // get 0.
 Buffer<PieceBar> bySource(Host, const BinnedStars&, const PieceBar* ofRecords, std::uint64_t sources);
 
-// What the stars say of the view: sums of cotangents.
-struct ViewSums {
-    double velocity = 0;   // of line-of-sight velocities v = R_z . (v_i - v_sys)
-    double shift = 0;      // of shifts
-    double light = 0;      // of mass times its cotangent
-    double spaxel = 0;     // of the size of a spaxel [1/kpc]
-    double smoothing = 0;  // of all smoothing lengths [1/kpc]
-    Vec3d centre;          // of the galaxy's centre [1/kpc]
-    Mat3d rotation{{{0, 0, 0}, {0, 0, 0}, {0, 0, 0}}};
-    ViewSums& operator+=(const ViewSums& o) {
-        velocity += o.velocity;
-        shift += o.shift;
-        light += o.light;
-        spaxel += o.spaxel;
-        smoothing += o.smoothing;
-        centre += o.centre;
-        for (int i = 0; i < 3; ++i) rotation.row[i] += o.rotation.row[i];
-        return *this;
-    }
-};
 // bar: by piece. Stars outside the field keep 0.
 ViewSums inputsOfPieces(Host, const Stars&, const GalaxyFrame&, const Pieces&, Doppler, const PieceBar* bar,
                         const Gather&, StarsBar& out);

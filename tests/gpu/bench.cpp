@@ -334,21 +334,33 @@ void Bench::adjoint() {
     const auto dAge = onDevice(s_, age.slope), dZ = onDevice(s_, z.slope);
     DeviceBuffer<float> mass(o_.stars, s_), logAge(o_.stars, s_), metallicity(o_.stars, s_);
     DeviceBuffer<Vec3f> velocity(o_.stars, s_);
-    DeviceBuffer<SightSums> partial(starInputBlocks(order.star.size()), s_);
+    std::vector<std::size_t> blocks;
+    for (std::size_t first = 0; first < o_.stars; first += 4096) blocks.push_back(first);
+    DeviceBuffer<ViewSums> partial(blocks.size(), s_);
+    blocks.push_back(o_.stars);
+    const auto dBlocks = onDevice(s_, blocks);
+    DeviceBuffer<PieceBar> piece(o_.stars, s_);
+    piece.zero();
+    time("records to stars", 68 * stars, [&] {
+        piecesOfRecords(s_, {order.star.view(),
+                             bar.view(),
+                             {ages, false, age.at(nullptr), z.at(nullptr)},
+                             dAge.view(),
+                             dZ.view(),
+                             piece.view()});
+    });
     StarInputsArgs inputs;
-    inputs.star = order.star.view();
-    inputs.bar = bar.view();
+    inputs.block = dBlocks.view();
     inputs.velocity = stars_.velocity.view();
-    inputs.lineOfSight = {0, 0, 1};
-    inputs.slopes = {ages, false, age.at(nullptr), z.at(nullptr)};
-    inputs.age = dAge.view();
-    inputs.z = dZ.view();
+    inputs.mass = stars_.mass.view();
+    inputs.rotation = {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+    inputs.piece = piece.view();
     inputs.massBar = mass.view();
     inputs.logAgeBar = logAge.view();
     inputs.metallicityBar = metallicity.view();
     inputs.velocityBar = velocity.view();
     inputs.partial = partial.view();
-    time("stars' inputs", 100 * stars, [&] { starInputs(s_, inputs); });
+    time("stars' inputs", 60 * stars, [&] { starInputs(s_, inputs); });
     std::printf("adjoint: %.3f ms on the device\n", sum_ * 1e3);
 }
 

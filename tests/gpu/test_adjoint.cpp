@@ -187,25 +187,61 @@ TEST_CASE("the transpose of the line spread is a plain sum over the taps", "[gpu
         }
 }
 
-TEST_CASE("products of spectra are summed pixel by pixel, and uncovered pixels are blank", "[gpu][adjoint]") {
+TEST_CASE("a change of the lines' widths is summed by its source pixel", "[gpu][adjoint]") {
+    for (const std::size_t rows : sizes())
+        for (const std::size_t before : {8, 3}) {  // targets that begin with the sources' reach, or later
+            const std::size_t targets = 140, width = 9, sources = targets + before, barStride = targets + 4;
+            const std::size_t stride = sources + 5, tapStride = sources + 7;
+            const std::vector<float> bar = cotangents(rows * barStride), f = cotangents(rows * stride, 2),
+                                     t = cotangents(width * tapStride, 3);
+            const std::vector<double> spectra(f.begin(), f.end()), taps(t.begin(), t.end());
+            std::vector<double> seen(rows * stride, 0.0), expected = spectra;
+            for (std::size_t k = 0; k < rows; ++k)
+                for (std::size_t i = 0; i < sources; ++i) {
+                    for (std::size_t d = 0; d < width; ++d)
+                        if (i + d >= before && i + d - before < targets)
+                            seen[k * stride + 1 + i] +=
+                                taps[d * tapStride + 2 + i] * double(bar[k * barStride + i + d - before]);
+                    expected[k * stride + 1 + i] *= seen[k * stride + 1 + i];
+                }
+            const Stream s;
+            const auto dBar = onDevice(s, bar);
+            const auto dTaps = onDevice(s, taps);
+            const auto found = underSeeds([&] {
+                auto dSpectra = onDevice(s, spectra);
+                gpu::seeLineSlopes(s, {dBar.view(), barStride, targets, dSpectra.view(), stride, 1, sources, rows,
+                                       dTaps.view(), width, tapStride, 2, before});
+                return onHost(s, dSpectra);
+            });
+            CHECK(worst(found, expected) < 1e-12);
+        }
+}
+
+TEST_CASE("products of spectra are summed spaxel by spaxel, and uncovered pixels are blank", "[gpu][adjoint]") {
     for (const std::size_t rows : sizes()) {
-        const std::size_t pixels = 37, stride = 40;
-        const std::vector<float> a = cotangents(rows * stride), b = cotangents(rows * stride, 2);
-        std::vector<double> expected(pixels, 0.0);
+        const std::size_t pixels = 137, stride = 140;
+        const std::vector<float> a = cotangents(rows * stride), values = cotangents(rows * stride, 2),
+                                 weights = cotangents(pixels, 3);
+        const std::vector<double> b(values.begin(), values.end()), weight(weights.begin(), weights.end());
+        std::vector<double> expected(rows, 1.0), weighed(rows, 1.0);
         for (std::size_t k = 0; k < rows; ++k)
-            for (std::size_t j = 0; j < pixels; ++j)
-                expected[j] += double(a[k * stride + j]) * double(b[k * stride + j]);
+            for (std::size_t j = 0; j < pixels; ++j) {
+                expected[k] += double(a[k * stride + j]) * b[k * stride + j];
+                weighed[k] += weight[j] * b[k * stride + j];
+            }
         const Stream s;
-        const auto dA = onDevice(s, a), dB = onDevice(s, b);
-        const std::size_t slabs = gpu::pixelDotSlabs(rows);
-        const auto parts = underSeeds([&] {
-            DeviceBuffer<double> partial(slabs * pixels, s);
-            gpu::dotPixels(s, {dA.view(), dB.view(), rows, stride, pixels, partial.view()});
-            return onHost(s, partial);
-        });
-        std::vector<double> sums(pixels, 0.0);
-        for (std::size_t i = 0; i < parts.size(); ++i) sums[i % pixels] += parts[i];
-        CHECK(worst(sums, expected) < 1e-12);
+        const auto dA = onDevice(s, a);
+        const auto dB = onDevice(s, b), dWeight = onDevice(s, weight);
+        const std::vector<double> one(rows, 1.0);
+        const auto dots = [&](gpu::View<const float> with, gpu::View<const double> weigh) {
+            return underSeeds([&] {
+                auto sums = onDevice(s, one);
+                gpu::dotRows(s, {with, weigh, dB.view(), stride, pixels, sums.view()});
+                return onHost(s, sums);
+            });
+        };
+        CHECK(worst(dots(dA.view(), {}), expected) < 1e-12);
+        CHECK(worst(dots({}, dWeight.view()), weighed) < 1e-12);
     }
     for (const std::size_t pixels : sizes()) {
         std::vector<float> cube = cotangents(3 * pixels);

@@ -74,7 +74,7 @@ Work work(Streams& s, gpu::DeviceStars stars, const DeviceBuffer<std::size_t>& b
     a.reference = 1;
     a.signalToNoise = 10;
     gpu::addNoise(s.kernels, a);
-    w.leaving = std::make_unique<gpu::Leaving>(s.kernels, s.out, memory, std::move(out));
+    w.leaving = std::make_unique<gpu::Leaving>(s.kernels, s.out, memory, std::size_t(1) << 20, std::move(out));
     return w;
 }
 

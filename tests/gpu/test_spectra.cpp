@@ -85,6 +85,15 @@ Result spectra(const Case& c, const HostStars& h, const std::vector<std::uint32_
         gpu::addParts(s, {parts.view(), out.view(), stride, pixels});
         return onHost(s, out);
     });
+    // The same without rounding, but for that of the parts.
+    DeviceBuffer<double> precise(r.plan.rows * stride, s);
+    precise.zero();
+    a.precise = precise.view();
+    gpu::accumulate(s, a);
+    gpu::addParts(s, {parts.view(), {}, stride, pixels, precise.view()});
+    const std::vector<double> more = onHost(s, precise);
+    for (std::size_t i = 0; i < more.size(); ++i)
+        if (std::fabs(more[i] - double(r.out[i])) > 1e-6 * std::fabs(more[i])) FAIL("pixel " << i << " of the spectra");
     return r;
 }
 

@@ -43,7 +43,8 @@ Incoming incoming(DeviceBuffer<T>& to, std::size_t first, std::size_t count, int
 class Exchange {
 public:
     // comm: of more than one rank, which must outlive it; timeLimit [s].
-    Exchange(const Comm& comm, ExchangeWay, double timeLimit);
+    // pinnedMemory [byte]: of this process that may be page-locked; messages through the hosts that are more take ordinary memory.
+    Exchange(const Comm& comm, ExchangeWay, double timeLimit, std::size_t pinnedMemory);
 
     // All at once, behind what is in the stream; messages of two ranks pair in their order, and are of one size. A rank may
     // have none. Waits for the stream.
@@ -55,6 +56,7 @@ private:
     const Comm& comm_;
     bool direct_ = false;
     double timeLimit_;
+    std::size_t pinnedMemory_;
 };
 
 }  // namespace TESSERA_GPU_BACKEND

@@ -9,6 +9,12 @@
 #else
 #define TESSERA_HD
 #endif
+// The turns of the loop behind it stay apart on a device: together they would want more registers than there are.
+#ifdef __CUDA_ARCH__
+#define TESSERA_NO_UNROLL _Pragma("unroll 1")
+#else
+#define TESSERA_NO_UNROLL
+#endif
 
 namespace tessera {
 

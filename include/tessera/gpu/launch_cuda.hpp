@@ -83,6 +83,22 @@ inline std::atomic<std::size_t>& allocated() {
     return bytes;
 }
 
+// [byte] in the PinnedBuffers of this process, and the most that was ever in them.
+inline std::atomic<std::size_t>& locked() {
+    static std::atomic<std::size_t> bytes{0};
+    return bytes;
+}
+inline std::atomic<std::size_t>& mostLocked() {
+    static std::atomic<std::size_t> bytes{0};
+    return bytes;
+}
+namespace detail {
+inline void lock(std::size_t bytes) {
+    const std::size_t now = locked() += bytes;
+    if (now > mostLocked()) mostLocked() = now;
+}
+}  // namespace detail
+
 // Launches of this process.
 inline std::atomic<std::uint64_t>& launches() {
     static std::atomic<std::uint64_t> count{0};
@@ -235,10 +251,14 @@ class PinnedBuffer {
 public:
     PinnedBuffer() = default;
     explicit PinnedBuffer(std::size_t n) : size_(n) {
-        if (n != 0) check(cudaMallocHost(reinterpret_cast<void**>(&data_), n * sizeof(T)));
+        if (n == 0) return;
+        check(cudaMallocHost(reinterpret_cast<void**>(&data_), n * sizeof(T)));
+        detail::lock(n * sizeof(T));
     }
     ~PinnedBuffer() {
-        if (data_) cudaFreeHost(data_);
+        if (!data_) return;
+        cudaFreeHost(data_);
+        locked() -= size_ * sizeof(T);
     }
     PinnedBuffer(PinnedBuffer&& o) noexcept { swap(o); }
     PinnedBuffer& operator=(PinnedBuffer&& o) noexcept {

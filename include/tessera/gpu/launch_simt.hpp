@@ -44,6 +44,22 @@ inline std::atomic<std::size_t>& mostAllocated() {
     return bytes;
 }
 
+// [byte] in the PinnedBuffers of this process, and the most that was ever in them.
+inline std::atomic<std::size_t>& locked() {
+    static std::atomic<std::size_t> bytes{0};
+    return bytes;
+}
+inline std::atomic<std::size_t>& mostLocked() {
+    static std::atomic<std::size_t> bytes{0};
+    return bytes;
+}
+namespace detail {
+inline void lock(std::size_t bytes) {
+    const std::size_t now = locked() += bytes;
+    if (now > mostLocked()) mostLocked() = now;
+}
+}  // namespace detail
+
 // Launches of this process.
 inline std::atomic<std::uint64_t>& launches() {
     static std::atomic<std::uint64_t> count{0};
@@ -244,8 +260,11 @@ template <class T>
 class PinnedBuffer {
 public:
     PinnedBuffer() = default;
-    explicit PinnedBuffer(std::size_t n) : data_(std::make_unique_for_overwrite<T[]>(n)), size_(n) {
-        if (n != 0) std::memset(static_cast<void*>(data_.get()), 0xff, n * sizeof(T));
+    explicit PinnedBuffer(std::size_t n) : size_(n) {
+        if (n == 0) return;
+        data_ = Memory(new T[n], {n * sizeof(T)});
+        detail::lock(n * sizeof(T));
+        std::memset(static_cast<void*>(data_.get()), 0xff, n * sizeof(T));
     }
     T* data() { return data_.get(); }
     const T* data() const { return data_.get(); }
@@ -253,7 +272,15 @@ public:
     T& operator[](std::size_t i) { return data_[i]; }
 
 private:
-    std::unique_ptr<T[]> data_;
+    struct Free {
+        std::size_t bytes = 0;
+        void operator()(T* p) const {
+            delete[] p;
+            locked() -= bytes;
+        }
+    };
+    using Memory = std::unique_ptr<T[], Free>;
+    Memory data_;
     std::size_t size_ = 0;
 };
 

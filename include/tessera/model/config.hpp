@@ -175,6 +175,7 @@ struct ResourcesConfig {
     int threads = 0;                                // 0: all that OpenMP offers
     std::uint64_t memoryPerRank = 0;                // [byte] 0: half of the node's memory, shared by its ranks
     std::uint64_t deviceMemory = 0;                 // [byte] of a rank on its GPU; 0: what is free
+    std::uint64_t pinnedMemory = 1U << 30;          // [byte] of a rank's, page-locked for copies to and from its GPU
     std::uint64_t splitFrom = 1'000'000;            // star particles; a galaxy of so many may be shared by ranks
     bool deterministic = true;                      // bitwise the same for any number of threads and ranks
 };

@@ -143,6 +143,50 @@ TESSERA_HD void edgeFromStarAdjoint(double i, T coordinate, T smoothing, T spaxe
     spaxelBar += edgeBar * (i - 0.5 * double(n)) / smoothing;
 }
 
+// Below so many spaxels' widths a smoothing length is that of a point.
+inline constexpr double narrowestKernel = 1e-9;
+
+// Derivatives of a piece's share in the star's position on the sky [1/kpc], its smoothing length and the size of a spaxel [1/kpc].
+struct PieceSlope {
+    double x, y, smoothing, spaxel;
+};
+// The share that a spaxel of its footprint has of a star at (x, y) [kpc], with its slopes. The same as Spread of stages/, which
+// makes all pieces of a star at once. Derivations 19 and 20.
+struct PieceShare {
+    double share;
+    PieceSlope slope;
+};
+TESSERA_HD inline PieceShare pieceShare(FootprintKind kind, const KernelTable& table, const SpaxelGrid& grid, double x,
+                                        double y, double smoothing, std::uint32_t spaxel) {
+    const std::size_t n = grid.n;
+    const double d = grid.spaxelKpc, ix = double(spaxel % n), iy = double(spaxel / n);
+    PieceShare p{1, {0, 0, 0, 0}};
+    PieceSlope& s = p.slope;
+    if (kind == FootprintKind::cloudInCell) {
+        const CloudAxis<double> ax = cloudAxis(x, d, n), ay = cloudAxis(y, d, n);
+        const bool upperX = ix > ax.lower, upperY = iy > ay.lower;
+        const double sx = upperX ? ax.upper : 1 - ax.upper, sy = upperY ? ay.upper : 1 - ay.upper;
+        p.share = sx * sy;
+        cloudAxisAdjoint(x, d, s.x, s.spaxel, upperX ? sy : -sy);
+        cloudAxisAdjoint(y, d, s.y, s.spaxel, upperY ? sx : -sx);
+    } else if (kind == FootprintKind::sph && smoothing > narrowestKernel * d) {
+        p.share = 0;
+        TESSERA_NO_UNROLL
+        for (int corner = 0; corner < 4; ++corner) {
+            const int i = corner % 2, j = corner / 2;
+            const double sign = i == j ? 1 : -1;
+            const KernelEdge<double> ex = kernelEdge(edgeFromStar(ix + i, x, smoothing, d, n), table.cells),
+                                     ey = kernelEdge(edgeFromStar(iy + j, y, smoothing, d, n), table.cells);
+            double a = 0, b = 0;
+            p.share += sign * kernelCorner(table, ex, ey);
+            kernelCornerAdjoint(table, ex, ey, a, b, sign);
+            edgeFromStarAdjoint(ix + i, x, smoothing, d, n, s.x, s.smoothing, s.spaxel, a);
+            edgeFromStarAdjoint(iy + j, y, smoothing, d, n, s.y, s.smoothing, s.spaxel, b);
+        }
+    }
+    return p;
+}
+
 // Whether the aperture of full width `fov` keeps the spaxel whose centre is at (x, y), both in arcsec from the field's
 // centre. Hexagon: corner to corner `fov`, two corners on the x axis.
 TESSERA_HD inline bool insideAperture(Aperture shape, double x, double y, double fov) {
