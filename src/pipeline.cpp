@@ -245,13 +245,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         MapResult m = maps(exec, binned, table, doppler, view.redshift, g.wavelength, n, optics.pad(),
                            team.mine(n, optics.pad(), v.plan.mask), &knots.light);
         team.collectMaps(n, optics.pad(), m);
-        const SpaxelSums total = m.total();
-        g.report.nStarsInField = total.stars;
-        g.report.massInField = total.mass;
-        g.report.luminosityInBand = total.light;
-        g.report.nClampedAge = total.clampedAge;
-        g.report.nClampedMetallicity = total.clampedMetallicity;
-        g.report.massClamped = total.clampedMass;
+        reportSums(m.total(), g.report);
         g.maps = std::move(m.maps);
     });
 
