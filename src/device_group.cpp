@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "device_knots.hpp"
 #include "device_spectra.hpp"
 #include "kernels/maps.hpp"
 #include "kernels/moments.hpp"
@@ -91,20 +92,13 @@ OrderedStars DeviceGroup::order(const DeviceStars& stars, const Sky& sky, std::s
                                 DeviceTeam& team, const KnotTable& table) const {
     const StageTimer timer("bin");
     const std::size_t side = view_.plan.optics.side();
-    const auto ages = upload(s_, table.logAgeGyr), z = upload(s_, table.zAxis);
-    OrderPlan p;
-    p.spaxels = members.size() * side * side;
+    TableOrder order(s_, table, members.size() * side * side);
+    OrderPlan& p = order.plan;
     for (const Member& m : members) {
         p.galaxies.push_back(m.rows);
         p.keptBefore.push_back(p.kept);
         p.kept += m.total.kept;
     }
-    p.shiftMin = table.shiftMin;
-    p.shiftMax = table.shiftMax;
-    p.shiftStep = float(table.shiftStep);
-    p.logAgeGyr = ages.view();
-    p.zAxis = z.view();
-    p.rubix = table.rubix;
     return team.shareStars(p, sortStars(s_, p, stars, sky.spaxel, sky.shift));
 }
 
@@ -136,13 +130,7 @@ void DeviceGroup::maps(std::span<const Member> members, const DeviceTeam& team, 
         const auto first = host.begin() + std::ptrdiff_t(i * n * n);
         MapResult m = mapsOfSums({first, first + std::ptrdiff_t(n * n)}, n, view_.plan.mask);
         g.maps = std::move(m.maps);
-        const SpaxelSums all = m.total();
-        g.report.nStarsInField = all.stars;
-        g.report.massInField = all.mass;
-        g.report.luminosityInBand = all.light;
-        g.report.nClampedAge = all.clampedAge;
-        g.report.nClampedMetallicity = all.clampedMetallicity;
-        g.report.massClamped = all.clampedMass;
+        reportSums(m.total(), g.report);
     }
 }
 

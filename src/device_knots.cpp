@@ -35,6 +35,17 @@ DeviceKnots::DeviceKnots(const Stream& s, const KnotTable& table)
       lnPosition(upload(s, table.lnPosition)),
       inverseStep(upload(s, table.inverseStep)) {}
 
+TableOrder::TableOrder(const Stream& s, const KnotTable& table, std::size_t spaxels)
+    : logAgeGyr(upload(s, table.logAgeGyr)), zAxis(upload(s, table.zAxis)) {
+    plan.spaxels = spaxels;
+    plan.shiftMin = table.shiftMin;
+    plan.shiftMax = table.shiftMax;
+    plan.shiftStep = float(table.shiftStep);
+    plan.logAgeGyr = logAgeGyr.view();
+    plan.zAxis = zAxis.view();
+    plan.rubix = table.rubix;
+}
+
 DeviceWindow::DeviceWindow(const Stream& s, const DeviceKnots& knots, const KnotTable& table,
                            const WavelengthGrid& window, TileBytes bytesOf)
     : hostTiles_(tilesOf(table, window, bytesOf)) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/accumulate.hpp"
+#include "kernels/ordered_stars.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera::gpu {
@@ -15,6 +16,14 @@ struct DeviceKnots {
     DeviceKnots(const Stream&, const KnotTable&);
     DeviceBuffer<float> flux;
     DeviceBuffer<double> position, lnPosition, inverseStep;
+};
+
+// How stars are ordered for a table: see OrderPlan, whose views are of these buffers. The table must live until the stream is
+// synchronised.
+struct TableOrder {
+    TableOrder(const Stream&, const KnotTable&, std::size_t spaxels);
+    DeviceBuffer<double> logAgeGyr, zAxis;
+    OrderPlan plan;
 };
 
 // Tiles of a window of wavelengths: as wide as lets a multiprocessor's shared memory hold several blocks of a kernel that needs so

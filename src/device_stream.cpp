@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "device_knots.hpp"
 #include "device_spectra.hpp"
 #include "kernels/merge.hpp"
 #include "kernels/moments.hpp"
@@ -78,15 +79,8 @@ ProjectTotal StreamedStars::project(const GalaxyFrame& frame) {
 void StreamedStars::order(const KnotTable& table) {
     const StageTimer timer("bin");
     const std::size_t side = view_.plan.optics.side();
-    const auto ages = upload(s_, table.logAgeGyr), z = upload(s_, table.zAxis);
-    OrderPlan p;
-    p.spaxels = side * side;
-    p.shiftMin = table.shiftMin;
-    p.shiftMax = table.shiftMax;
-    p.shiftStep = float(table.shiftStep);
-    p.logAgeGyr = ages.view();
-    p.zAxis = z.view();
-    p.rubix = table.rubix;
+    const TableOrder order(s_, table, side * side);
+    const OrderPlan& p = order.plan;
     forEachChunk([&](Chunk& c, DeviceStars&& stars) { orderChunk(c, p, std::move(stars)); });
 
     std::uint64_t before = 0;

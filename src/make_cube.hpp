@@ -27,6 +27,16 @@ struct CubePlan {
     std::string fluxUnit;
 };
 
+// What the stars in the field add up to, as the report says it.
+inline void reportSums(const SpaxelSums& all, GalaxyReport& r) {
+    r.nStarsInField = all.stars;
+    r.massInField = all.mass;
+    r.luminosityInBand = all.light;
+    r.nClampedAge = all.clampedAge;
+    r.nClampedMetallicity = all.clampedMetallicity;
+    r.massClamped = all.clampedMass;
+}
+
 // Memory that is kept from galaxy to galaxy; nothing in it matters.
 struct CubeWorkspace {
     Buffer<float> spectra;

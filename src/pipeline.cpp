@@ -247,13 +247,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         settle(exec, binned, table, [&](std::size_t spaxel) { sums(binned, spaxel); });
         MapResult m = std::move(sums).result();
         team.collectMaps(n, optics.pad(), m);
-        const SpaxelSums total = m.total();
-        g.report.nStarsInField = total.stars;
-        g.report.massInField = total.mass;
-        g.report.luminosityInBand = total.light;
-        g.report.nClampedAge = total.clampedAge;
-        g.report.nClampedMetallicity = total.clampedMetallicity;
-        g.report.massClamped = total.clampedMass;
+        reportSums(m.total(), g.report);
         g.maps = std::move(m.maps);
     });
 

@@ -40,6 +40,17 @@ def difference(a, b):
     return worst
 
 
+def alike(run, cpu, first, name):
+    """What the run wrote: cubes as the CPU's, and bitwise as the first such run's."""
+    found, fluxes = written(run)
+    worst = difference(fluxes, cpu)
+    print(f"{name}: {worst:.1e} of a spaxel's mean from the CPU's")
+    check(worst < 1e-5, f"{name}: {worst:.1e} from the CPU's cubes")
+    first = first or found
+    check(not differences(first, found), f"{name}: {differences(first, found)} differ")
+    return first
+
+
 with tempfile.TemporaryDirectory() as folder:
     small = SmallRun(program(), folder, galaxies=3, stars=45000, spaxels=6)
     small.config["galaxies"] = {"subhalos": [0]}
@@ -63,12 +74,7 @@ with tempfile.TemporaryDirectory() as folder:
         shares = {int(s): int(r) for s, r in re.findall(r"subhalo (\d+), view \d+: .*? (\d+) ranks,", said)}
         check(shares.get(0) == n, f"{n} ranks: the galaxies were shared by {shares} ranks")
         check(("moved between ranks" in said) == (n > 1), f"{n} ranks: what moved?")
-        found, fluxes = written(small)
-        worst = difference(fluxes, cpu)
-        print(f"{n} ranks, {way}: {worst:.1e} of a spaxel's mean from the CPU's")
-        check(worst < 1e-5, f"{n} ranks, {way}: {worst:.1e} from the CPU's cubes")
-        alone = alone or found
-        check(not differences(alone, found), f"{n} ranks, {way}: {differences(alone, found)} differ from one rank's")
+        alone = alike(small, cpu, alone, f"{n} ranks, {way}")
 
     # Three ranks, no device; two on one.
     os.environ["TESSERA_SIMT_DEVICES"] = "0"
@@ -108,12 +114,8 @@ with tempfile.TemporaryDirectory() as folder:
     together = None
     for n, memory in ((1, 0), (1, 4000000000), (3, 0)):
         observe(survey, n, "resources.backend=simt", f"resources.memory_per_rank={memory}")
-        found, fluxes = written(survey)
-        worst = difference(fluxes, cpu)
-        print(f"survey on {n} ranks, memory {memory}: {worst:.1e} of a spaxel's mean from the CPU's")
-        check(worst < 1e-5, f"survey on {n} ranks: {worst:.1e} from the CPU's cubes")
-        together = together or found
-        check(not differences(together, found), f"survey on {n} ranks, memory {memory}: {differences(together, found)} differ")
+        together = alike(survey, cpu, together, f"survey on {n} ranks, memory {memory}")
+        found, _ = written(survey)
         for name in ("/catalog/subhalo", "/catalog/status", "/catalog/n_stars"):
             check(name in found and found[name] == catalogue[name], f"survey: {name} is not the CPU's")
 
