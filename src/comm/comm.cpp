@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <utility>
 
@@ -267,11 +268,6 @@ MpiHandle Comm::handle() const noexcept {
     return {&handle_->comm, &none, rank_, size_};
 }
 
-void Comm::abort(int code) const noexcept {
-    if (handle_ && size_ > 1) MPI_Abort(MPI_COMM_WORLD, code);
-    std::_Exit(code);
-}
-
 namespace {
 
 // Whether a launcher of MPI programs or a batch system started this process.
@@ -282,17 +278,38 @@ bool launched() {
     return false;
 }
 
-// Alone, Open MPI starts a daemon for processes that might be spawned and looks for fast networks: half a second.
+std::string ownFolder;  // for Open MPI's files, of a process that nobody launched
+
+// Alone, Open MPI starts a daemon for processes that might be spawned and looks for fast networks: half a second. Without the
+// daemon all such processes of a user have one folder on a machine, which the first to end takes away while others begin: each
+// has its own.
 void startAlone() {
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
     setenv("OMPI_MCA_pml", "ob1", 0);
+    if (std::getenv("OMPI_MCA_orte_tmpdir_base") != nullptr) return;
+    const char* base = std::getenv("TMPDIR");
+    std::string path = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/tessera-mpi.XXXXXX";
+    if (mkdtemp(path.data()) == nullptr) return;
+    setenv("OMPI_MCA_orte_tmpdir_base", path.c_str(), 1);
+    ownFolder = path;
 }
+
+void removeOwnFolder() noexcept {
+    if (ownFolder.empty()) return;
+    std::error_code ignored;
+    std::filesystem::remove_all(ownFolder, ignored);
+}
+
+int rankOnNode = 0, ranksOnNode = 1;
 
 }  // namespace
 
-namespace {
-int rankOnNode = 0, ranksOnNode = 1;
+void Comm::abort(int code) const noexcept {
+    if (handle_ && size_ > 1) MPI_Abort(MPI_COMM_WORLD, code);
+    removeOwnFolder();
+    std::_Exit(code);
 }
+
 int nodeRank() noexcept {
     return rankOnNode;
 }
@@ -315,6 +332,7 @@ MpiSession::~MpiSession() {
     int done = 0;
     MPI_Finalized(&done);
     if (!done) MPI_Finalize();
+    removeOwnFolder();
 }
 
 std::string mpiLibraryVersion() {
