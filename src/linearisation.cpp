@@ -117,15 +117,12 @@ double Linearisation::State::total(const std::vector<double>& ofLit) const {
 }
 
 Buffer<StarRecordBar> Linearisation::State::zeroRecords() const {
-    Buffer<StarRecordBar> bar(binned.stars.size());
-#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
-    for (std::size_t k = 0; k < bar.size(); ++k) bar[k] = {};
-    return bar;
+    return zeros<StarRecordBar>(exec, binned.stars.size());
 }
 
 Buffer<PieceBar> Linearisation::State::ownPieces(const Buffer<PieceBar>& shared) const {
     const Buffer<PieceBar> back = team.giveBack(exec, shared);
-    Buffer<PieceBar> mine(pieces.number, PieceBar{});
+    Buffer<PieceBar> mine = zeros<PieceBar>(exec, pieces.number);
     for (std::size_t k = 0; k < back.size(); ++k) mine[sources[k]] = back[k];
     return mine;
 }
@@ -134,7 +131,7 @@ Buffer<PieceBar> Linearisation::State::ownPieces(const Buffer<PieceBar>& shared)
 ViewSums Linearisation::State::inputsOfRecords(Buffer<StarRecordBar>&& bar, Buffer<PieceBar>&& direct,
                                                StarsBar& out) const {
     Buffer<PieceBar> mine = std::move(direct);
-    if (mine.size() != binned.stars.size()) mine = Buffer<PieceBar>(binned.stars.size(), PieceBar{});
+    if (mine.size() != binned.stars.size()) mine = zeros<PieceBar>(exec, binned.stars.size());
     piecesOfRecords(exec, binned, table, bar.data(), mine.data());
     bar = {};
     mine = bySource(exec, binned, mine.data(), team.alone() ? pieces.number : binned.stars.size());

@@ -19,6 +19,15 @@ inline int threadsOf(Host exec) {
     return exec.threads > 0 ? exec.threads : omp_get_max_threads();
 }
 
+// Zeros, each page of which is touched first by the thread that will work on it.
+template <class T>
+Buffer<T> zeros(Host exec, std::size_t n) {
+    Buffer<T> out(n);
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
+    for (std::size_t i = 0; i < n; ++i) out[i] = T{};
+    return out;
+}
+
 // First star of every block of blockRows rows of the file, and the end. Wind particles count as rows: a galaxy that is cut
 // at multiples of blockRows has the same blocks as when it is whole.
 inline std::vector<std::size_t> rowBlocks(const Stars& stars) {
