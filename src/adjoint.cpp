@@ -89,7 +89,7 @@ InputsBar Linearisation::vjp(const Cube& given, const std::vector<Map>& mapsBar,
         const StageTimer timer("maps adjoint");
         const MapsDerivative maps = s.mapsDerivative();
         Buffer<StarRecordBar> bar = s.zeroRecords();
-        Buffer<PieceBar> direct(bar.size(), PieceBar{});
+        Buffer<PieceBar> direct = zeros<PieceBar>(s.exec, bar.size());
         maps.adjoint(s.exec, moments, bar.data(), direct.data());
         StarsBar stars;
         sums += s.inputsOfRecords(std::move(bar), std::move(direct), stars);

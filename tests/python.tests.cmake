@@ -1,5 +1,5 @@
 # The Python package `tessera`: the module against the program, JAX and PyTorch, the examples of docs/python.md.
-foreach(part module jax torch docs)
+foreach(part module stubs jax torch docs)
   tessera_python_test(python_${part} test_python_${part}.py --module ${PROJECT_BINARY_DIR}/python)
 endforeach()
 
