@@ -255,6 +255,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     const std::vector<std::uint32_t> lit = team.collectLit(binned.spaxel);
     std::optional<Accumulator> accumulator;
     if (!state_->rubix()) timed("accumulate", [&] { accumulator.emplace(exec, binned, table); });
+    if (accumulator && !accumulator->readsStars()) binned.stars = {};  // memory for the spectra
     const auto accumulateBlock = [&](std::ptrdiff_t from, std::size_t count, float* out, std::size_t stride) {
         const StageTimer timer("accumulate");
         if (state_->rubix())

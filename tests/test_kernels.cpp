@@ -233,34 +233,47 @@ TEST_CASE("averages of the templates over pixels, and their slopes in the shift"
             }
 }
 
-TEST_CASE("stars at the pixels, in any number and shape", "[kernels]") {
-    for (const auto& [ages, metallicities] : shapes)
-        for (const std::size_t lanes : {16, 48, 80, 128})
-            for (const std::size_t count : {0, 1, 2, 33}) {
-                const Table table(ages, metallicities, lanes, 1, 1, 3), slopes(ages, metallicities, lanes, 1, 1, 4);
-                const std::vector<StarRecord> stars = table.stars(count, 1e-3, 1.2e-3, 5);
-                const double centre = 1.1e-3;
-                std::vector<double> expected(lanes, 2.0);
-                for (const StarRecord& s : stars)
-                    for (const auto& [t, weight] : table.corners(s))
-                        for (std::size_t j = 0; j < lanes; ++j)
-                            expected[j] +=
-                                0.5 * weight *
-                                (double(table.byTemplate[t * table.stride + j]) +
-                                 (double(s.shift) - centre) * 1e3 * double(slopes.byTemplate[t * slopes.stride + j]));
-                std::vector<float> steep = slopes.byTemplate;
-                for (float& v : steep) v *= 1e3F;
-                atEveryLevel([&](const simd::Kernels& k) {
-                    std::vector<float> out(lanes, 2.0F);
-                    k.sumRun({stars.data(), count, centre, 0.5F, table.zStep(), table.ageStep(),
-                              table.byTemplate.data(), steep.data(), table.stride, lanes, out.data()});
-                    double worst = 0;
-                    for (std::size_t j = 0; j < lanes; ++j)
-                        worst = std::max(worst, std::fabs(double(out[j]) - expected[j]) / expected[j]);
-                    INFO(ages << " x " << metallicities << ", " << lanes << " pixels, " << count << " stars");
-                    CHECK(worst < 2e-6);
-                });
-            }
+TEST_CASE("weighed rows of a table, in any number", "[kernels]") {
+    constexpr std::size_t tile = simd::rowTile, rows = 61, spaxels = 9, stride = 2 * tile + 3;
+    std::uint32_t state = 7;
+    const auto uniform = [&] {
+        state = state * 1664525U + 1013904223U;
+        return float(state >> 8U) * 0x1p-24F;
+    };
+    std::vector<float> table(rows * tile);
+    for (float& v : table) v = 0.5F + uniform();
+    const std::vector<std::size_t> counts = {0, 1, 2, 3, 4, 7, 8, 9, 57, 1, 130};
+    std::vector<std::uint16_t> row;
+    std::vector<float> weight;
+    for (const std::size_t n : counts)
+        for (std::size_t k = 0; k < n; ++k) {
+            row.push_back(std::uint16_t(uniform() * float(rows)));
+            weight.push_back(uniform());
+        }
+    std::vector<simd::RowSum> sums;
+    std::vector<double> expected(spaxels * stride, 2.0);
+    std::size_t first = 0;
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        const std::size_t spaxel = (i * 5) % spaxels;  // the last two come to some that had one before
+        sums.push_back({row.data() + first, weight.data() + first, std::uint32_t(counts[i]), std::uint32_t(spaxel)});
+        for (std::size_t k = 0; k < counts[i]; ++k)
+            for (std::size_t j = 0; j < tile; ++j)
+                expected[spaxel * stride + j] +=
+                    0.25 * double(weight[first + k]) * double(table[row[first + k] * tile + j]);
+        first += counts[i];
+    }
+    atEveryLevel([&](const simd::Kernels& k) {
+        std::vector<float> out(spaxels * stride, 2.0F);
+        for (const std::size_t begin : {std::size_t(0), std::size_t(4), std::size_t(8)}) {
+            const std::size_t count = std::min<std::size_t>(4, sums.size() - begin),
+                              following = std::min<std::size_t>(4, sums.size() - begin - count);
+            k.sumRows({sums.data() + begin, count, table.data(), 0.25F, out.data(), stride, following, 1});
+        }
+        double worst = 0;
+        for (std::size_t i = 0; i < out.size(); ++i)
+            worst = std::max(worst, std::fabs(double(out[i]) - expected[i]) / expected[i]);
+        CHECK(worst < 2e-6);
+    });
 }
 
 TEST_CASE("stars scattered over nodes of shift", "[kernels]") {

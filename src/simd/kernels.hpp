@@ -123,18 +123,23 @@ struct PixelTemplateArgs {
     std::size_t blockCount = 0;
 };
 
-// Sums the stars of one run at the pixels: out[j] += scale mass sum of weight (average + (shift - centre) slope).
-struct RunArgs {
-    const StarRecord* stars;
+// A spaxel's sum of rows of a table, each with a weight.
+struct RowSum {
+    const std::uint16_t* row;
+    const float* weight;
+    std::uint32_t count, spaxel;
+};
+// Adds them on a tile of pixels: out[spaxel][j] += scale sum_k weight[k] table[row[k]][j].
+constexpr std::size_t rowTile = 32;  // so narrow that the table stays in the first-level cache
+struct RowSumsArgs {
+    const RowSum* sums;
     std::size_t count;
-    double centre;
+    const float* table;  // [row][rowTile]
     float scale;
-    int nAge, ageStep;     // as in SpectrumArgs
-    const float* average;  // [template][stride]
-    const float* slope;
-    std::size_t stride;
-    std::size_t lanes;  // pixels, a multiple of 16
-    float* out;
+    float* out;          // the tile's first pixel of spaxel 0
+    std::size_t stride;  // from one spaxel to the next
+    // What comes next: for each of the sums one so many sums behind it, and which part of its rows is to be fetched.
+    std::size_t following, part;
 };
 
 // Spreads every star's four template weights over the four nodes of shift about its own (cubic Lagrange):
@@ -223,7 +228,7 @@ struct Kernels {
     // out[c][r] = in[r][c] for r < rows, c < columns, both multiples of 16
     void (*transpose)(const float* in, std::size_t inStride, std::size_t rows, std::size_t columns, float* out,
                       std::size_t outStride);
-    void (*sumRun)(const RunArgs&);
+    void (*sumRows)(const RowSumsArgs&);
     void (*scatter)(const ScatterArgs&);
     // out[j] = sum_d taps[d] in[j + d], d < width; taps[d tapStride + j] where tapStride > 0. Whole vectors of up to 16
     // floats are computed.

@@ -71,41 +71,6 @@ private:
     double average_[room], slope_[room];
 };
 
-// Stars are first summed among themselves in blocks of this length: added one by one to the sum of all that came before,
-// the faint ones would be rounded away.
-constexpr std::size_t blockStars = 256;
-
-template <int U>
-void sumPixels(const RunArgs& a, std::size_t first, std::size_t end, std::size_t pixel) {
-    Vf acc[U];
-    for (int u = 0; u < U; ++u) acc[u] = 0;
-    const std::size_t ageStep = std::size_t(a.ageStep) * a.stride, zStep = std::size_t(a.nAge) * a.stride;
-    for (std::size_t i = first; i < end; ++i) {
-        const StarRecord& s = a.stars[i];
-        const float m = s.mass * a.scale, z1 = m * s.zFraction, z0 = m - z1;
-        const float w01 = z0 * s.ageFraction, w11 = z1 * s.ageFraction;
-        const Vf v00 = z0 - w01, v01 = w01, v10 = z1 - w11, v11 = w11, offset = float(double(s.shift) - a.centre);
-        const std::size_t at = std::size_t(s.corner) * a.stride + pixel;
-        const float *f = a.average + at, *d = a.slope + at;
-#pragma GCC unroll 8
-        for (int u = 0; u < U; ++u) {
-            const float *fu = f + std::size_t(u) * W, *du = d + std::size_t(u) * W;
-            Vf slope = v00 * load(du) + v01 * load(du + ageStep);
-            slope += v10 * load(du + zStep) + v11 * load(du + zStep + ageStep);
-            acc[u] += v00 * load(fu);
-            acc[u] += v01 * load(fu + ageStep);
-            acc[u] += v10 * load(fu + zStep);
-            acc[u] += v11 * load(fu + zStep + ageStep);
-            acc[u] += offset * slope;
-        }
-    }
-    for (int u = 0; u < U; ++u) {
-        float* to = a.out + pixel + std::size_t(u) * W;
-        acc[u] += load(to);
-        acc[u].copy_to(to, stdx::element_aligned);
-    }
-}
-
 }  // namespace
 
 void pixelTemplates(const PixelTemplateArgs& a) {
@@ -192,13 +157,37 @@ void transpose(const float* in, std::size_t inStride, std::size_t rows, std::siz
         }
 }
 
-void sumRunAtPixels(const RunArgs& a) {
-    for (std::size_t first = 0; first < a.count; first += blockStars) {
-        const std::size_t end = first + blockStars < a.count ? first + blockStars : a.count;
-        std::size_t j = 0;
-        for (; j + 8 * W <= a.lanes; j += 8 * W) sumPixels<8>(a, first, end, j);
-        for (; j + 4 * W <= a.lanes; j += 4 * W) sumPixels<4>(a, first, end, j);
-        for (; j < a.lanes; j += W) sumPixels<1>(a, first, end, j);
+void sumRows(const RowSumsArgs& a) {
+    constexpr std::size_t vectors = rowTile / W,
+                          atOnce = vectors < 8 ? 8 / vectors : 1;  // sums that do not wait for each other
+    for (std::size_t i = 0; i < a.count; ++i) {
+        const RowSum& s = a.sums[i];
+        if (i < a.following) {
+            const RowSum& next = a.sums[i + a.count];
+            const float* to = a.out + std::size_t(next.spaxel) * a.stride;
+            __builtin_prefetch(to, 1);
+            __builtin_prefetch(to + rowTile / 2, 1);
+            __builtin_prefetch(next.weight + a.part * 16);
+            __builtin_prefetch(next.row + a.part * 16);
+        }
+        Vf acc[atOnce][vectors];
+        for (auto& part : acc)
+            for (Vf& v : part) v = 0;
+        const auto add = [&](std::size_t k, Vf(&to)[vectors]) {
+            const float* from = a.table + std::size_t(s.row[k]) * rowTile;
+            const Vf weight = s.weight[k];
+            for (std::size_t v = 0; v < vectors; ++v) to[v] += weight * load(from + v * W);
+        };
+        std::size_t k = 0;
+        for (; k + atOnce <= s.count; k += atOnce)
+            for (std::size_t p = 0; p < atOnce; ++p) add(k + p, acc[p]);
+        for (; k < s.count; ++k) add(k, acc[0]);
+        float* to = a.out + std::size_t(s.spaxel) * a.stride;
+        for (std::size_t v = 0; v < vectors; ++v) {
+            Vf sum = acc[0][v];
+            for (std::size_t p = 1; p < atOnce; ++p) sum += acc[p][v];
+            (load(to + v * W) + a.scale * sum).copy_to(to + v * W, stdx::element_aligned);
+        }
     }
 }
 

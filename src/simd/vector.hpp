@@ -25,7 +25,7 @@ void gatherAtPixels(const PixelGatherArgs&);
 void pixelTemplates(const PixelTemplateArgs&);
 void transpose(const float* in, std::size_t inStride, std::size_t rows, std::size_t columns, float* out,
                std::size_t outStride);
-void sumRunAtPixels(const RunArgs&);
+void sumRows(const RowSumsArgs&);
 void scatter(const ScatterArgs&);
 void filter(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out,
             std::size_t lanes);

@@ -1,221 +1,118 @@
 #include <algorithm>
+#include <array>
 #include <type_traits>
 
 #include "simd/kernels.hpp"
 #include "stages/accumulator.hpp"
-#include "stages/blas.hpp"
 #include "stages/blocks.hpp"
 #include "stages/pixel_templates.hpp"
 
 namespace tessera {
 
-namespace {
-constexpr std::size_t tilePixels = 128;  // the tables of one shift stay in the cache
-
-// Rows of dense spaxels stand in a node's product at places that depend on the spaxels alone, modulo this, whichever
-// others this rank has: a BLAS may sum the columns at the edges of its blocks, whose width divides this, in another order.
-constexpr std::uint32_t unit = 12, noSpaxel = 0xffffffffU;
-}  // namespace
-
-// One tile of wavelength pixels: `acc` holds it for every spaxel. Buffers of one thread.
+// Some hundred pixels of all spaxels, whose sums stay in the cache while one shift after the other is added. Of one thread.
 template <class Real>
-struct PixelWay::Tile {
-    const double* edges;
-    std::size_t pixels;
-    std::size_t lanes;               // templates, rounded up to 16
-    Real* acc;                       // [spaxels][tilePixels]
-    float* run;                      // [tilePixels] of one run, where it is not summed in place
-    float *average, *slope;          // [tilePixels][lanes]
-    float *averageRows, *slopeRows;  // [lanes][tilePixels]
-    float* product;                  // [most rows of a node][tilePixels]
-
-    void make(const KnotTable& table, double shift, bool withSlope) const {
-        pixelTemplates(table, shift, edges, pixels, average, withSlope ? slope : nullptr);
+class PixelWay::Span {
+public:
+    Span(const KnotTable& table, std::size_t spaxels) : table_(table), spaxels_(spaxels), acc_(spaxels * wide) {}
+    static constexpr std::size_t wide = 256;  // pixels at most
+    // Pixels of one span of many that are alike and as many for every thread.
+    static std::size_t pixelsOf(std::size_t window, std::size_t threads) {
+        const std::size_t spans = threads * ((window + threads * wide - 1) / (threads * wide)), tile = simd::rowTile;
+        return (window + spans * tile - 1) / (spans * tile) * tile;
     }
-};
 
-PixelWay::PixelWay(Host exec, const BinnedStars& stars, const KnotTable& table)
-    : stars_(stars), table_(table), dense_(exec, stars, table) {
-    findRuns();
-    fillNodes(exec);
-}
-
-void PixelWay::findRuns() {
-    const float first = table_.shiftMin, step = float(table_.shiftStep);
-    const auto binOf = [&](std::uint64_t k) { return std::size_t((stars_.stars[k].shift - first) / step); };
-    const auto forEachRun = [&](auto use) {
-        for (std::size_t s = 0; s + 1 < stars_.start.size(); ++s) {
-            if (dense_.isDense(s)) continue;
-            for (std::uint64_t i = stars_.start[s]; i < stars_.start[s + 1];) {
-                const std::size_t bin = binOf(i);
-                std::uint64_t end = i + 1;
-                while (end < stars_.start[s + 1] && binOf(end) == bin) ++end;
-                use(bin, Run{std::uint32_t(s), std::uint32_t(end - i), i});
-                i = end;
-            }
-        }
-    };
-    forEachRun([&](std::size_t bin, const Run&) {
-        if (binStart_.size() < bin + 2) binStart_.resize(bin + 2, 0);
-        ++binStart_[bin + 1];
-    });
-    for (std::size_t b = 1; b < binStart_.size(); ++b) binStart_[b] += binStart_[b - 1];
-    if (binStart_.empty()) return;
-    runs_.resize(binStart_.back());
-    std::vector<std::size_t> place(binStart_.begin(), binStart_.end() - 1);
-    forEachRun([&](std::size_t bin, const Run& run) { runs_[place[bin]++] = run; });
-}
-
-void PixelWay::fillNodes(Host exec) {
-    const auto& dense = dense_.spaxels();
-    if (dense.empty()) return;
-    firstNode_ = dense.front().range.firstNode;
-    int endNode = firstNode_;
-    for (const auto& d : dense) {
-        firstNode_ = std::min(firstNode_, d.range.firstNode);
-        endNode = std::max(endNode, d.range.firstNode + d.range.nodes);
+    // Of the pixels between edges[0] and edges[count].
+    void begin(const double* edges, std::size_t count, double scale) {
+        edges_ = edges;
+        count_ = count;
+        scale_ = float(scale);
+        std::fill(acc_.begin(), acc_.end(), Real(0));
     }
-    // Spaxels are ascending, so that each unit of a node is met once.
-    const std::size_t allNodes = std::size_t(endNode - firstNode_);
-    std::vector<std::vector<std::uint32_t>> unitsOf(allNodes);
-    const auto numberOf = [&](std::size_t spaxel) {
-        return stars_.spaxel.empty() ? std::uint32_t(spaxel) : stars_.spaxel[spaxel];
-    };
-    for (const auto& d : dense)
-        for (int n = 0; n < d.range.nodes; ++n) {
-            auto& units = unitsOf[std::size_t(d.range.firstNode - firstNode_ + n)];
-            const std::uint32_t u = numberOf(d.spaxel) / unit;
-            if (units.empty() || units.back() != u) units.push_back(u);
-        }
-    nodeStart_.assign(allNodes + 1, 0);
-    for (std::size_t n = 0; n < allNodes; ++n) nodeStart_[n + 1] = nodeStart_[n] + unit * unitsOf[n].size();
-    rowSpaxel_.assign(nodeStart_.back(), noSpaxel);
-    std::vector<std::vector<std::size_t>> rowsOf(dense.size());
-    std::vector<std::size_t> met(allNodes, 0);  // units
-    for (std::size_t d = 0; d < dense.size(); ++d)
-        for (int n = 0; n < dense[d].range.nodes; ++n) {
-            const std::size_t node = std::size_t(dense[d].range.firstNode - firstNode_ + n);
-            const std::uint32_t number = numberOf(dense[d].spaxel);
-            while (unitsOf[node][met[node]] != number / unit) ++met[node];
-            const std::size_t row = nodeStart_[node] + unit * met[node] + number % unit;
-            rowSpaxel_[row] = std::uint32_t(dense[d].spaxel);
-            rowsOf[d].push_back(row);
-        }
-    const std::size_t templates = table_.templates();
-    rows_ = Buffer<float>(nodeStart_.back() * templates);
-    for (std::size_t row = 0; row < rowSpaxel_.size(); ++row)
-        if (rowSpaxel_[row] == noSpaxel) std::fill_n(rows_.data() + row * templates, templates, 0.0F);
-#pragma omp parallel num_threads(threadsOf(exec))
-    {
-        Buffer<float> coefficients;
-#pragma omp for schedule(dynamic, 4)
-        for (std::size_t d = 0; d < dense.size(); ++d) {
-            const std::size_t nodes = rowsOf[d].size(), stride = (nodes + 15) / 16 * 16 + 16;
-            if (coefficients.size() < templates * stride) coefficients = Buffer<float>(templates * stride);
-            std::fill_n(coefficients.data(), templates * stride, 0.0F);
-            dense_.add(d, coefficients.data(), stride);
-            for (std::size_t n = 0; n < nodes; ++n) {
-                float* row = rows_.data() + rowsOf[d][n] * templates;
-                for (std::size_t t = 0; t < templates; ++t) row[t] = coefficients[t * stride + n];
-            }
-        }
-    }
-}
-
-template <class Real>
-void PixelWay::addRuns(const Tile<Real>& tile, double scale) const {
-    simd::RunArgs run{};
-    run.scale = float(scale);
-    run.nAge = table_.zStep();
-    run.ageStep = table_.ageStep();
-    run.average = tile.averageRows;
-    run.slope = tile.slopeRows;
-    run.stride = tilePixels;
-    run.lanes = (tile.pixels + 15) / 16 * 16;
-    const auto& kernels = simd::kernels();
-    for (std::size_t b = 0; b + 1 < binStart_.size(); ++b) {
-        if (binStart_[b] == binStart_[b + 1]) continue;
-        run.centre = double(table_.shiftMin) + (double(b) + 0.5) * table_.shiftStep;
-        tile.make(table_, run.centre, true);
-        kernels.transpose(tile.average, tile.lanes, run.lanes, tile.lanes, tile.averageRows, tilePixels);
-        kernels.transpose(tile.slope, tile.lanes, run.lanes, tile.lanes, tile.slopeRows, tilePixels);
-        for (std::size_t r = binStart_[b]; r < binStart_[b + 1]; ++r) {
-            constexpr std::size_t ahead = 4;
-            if (r + ahead < runs_.size()) {
-                const Real* next = tile.acc + std::size_t(runs_[r + ahead].spaxel) * tilePixels;
-                for (std::size_t i = 0; i < tilePixels; i += 16) __builtin_prefetch(next + i, 1);
-                __builtin_prefetch(&stars_.stars[runs_[r + ahead].first]);
-            }
-            run.stars = stars_.stars.data() + runs_[r].first;
-            run.count = runs_[r].count;
-            Real* acc = tile.acc + std::size_t(runs_[r].spaxel) * tilePixels;
+    // Sums of the averages under a shift, and, `lanes` rows behind them, of their slopes.
+    void add(const simd::RowSum* sums, std::size_t count, double shift, bool withSlopes) {
+        makeTables(shift, withSlopes);
+        simd::RowSumsArgs a{};
+        a.scale = scale_;
+        a.stride = wide;
+        for (std::size_t i = 0; i < count; i += group) {
+            a.sums = sums + i;
+            a.count = std::min(group, count - i);
             if constexpr (std::is_same_v<Real, float>) {
-                run.out = acc;
-                kernels.sumRun(run);
+                a.following = std::min(group, count - i - a.count);
+                addTo(acc_.data(), a);
             } else {
-                run.out = tile.run;
-                std::fill_n(tile.run, tilePixels, 0.0F);
-                kernels.sumRun(run);
-                for (std::size_t j = 0; j < tile.pixels; ++j) acc[j] += double(tile.run[j]);
+                std::array<simd::RowSum, group> inRoom;
+                for (std::size_t k = 0; k < a.count; ++k) {
+                    inRoom[k] = a.sums[k];
+                    inRoom[k].spaxel = std::uint32_t(k);
+                }
+                a.sums = inRoom.data();
+                std::fill(room_.begin(), room_.end(), 0.0F);
+                addTo(room_.data(), a);
+                for (std::size_t k = 0; k < a.count; ++k)
+                    for (std::size_t j = 0; j < count_; ++j)
+                        acc_[sums[i + k].spaxel * wide + j] += double(room_[k * wide + j]);
             }
         }
     }
-}
+    void put(Real* out, std::size_t stride) const {
+        for (std::size_t s = 0; s < spaxels_; ++s) std::copy_n(acc_.data() + s * wide, count_, out + s * stride);
+    }
 
-template <class Real>
-void PixelWay::addNodes(const Tile<Real>& tile, double scale) const {
-    const std::size_t templates = table_.templates();
-    for (std::size_t n = 0; n + 1 < nodeStart_.size(); ++n) {
-        const std::size_t first = nodeStart_[n], rows = nodeStart_[n + 1] - first;
-        if (rows == 0) continue;
-        tile.make(table_, double(firstNode_ + int(n)) * table_.nodeStep, false);
-        multiply(true, false, tile.pixels, rows, templates, tile.average, tile.lanes, rows_.data() + first * templates,
-                 templates, tile.product, tilePixels);
-        const float factor = float(scale);
-        for (std::size_t r = 0; r < rows; ++r) {
-            if (rowSpaxel_[first + r] == noSpaxel) continue;
-            Real* acc = tile.acc + std::size_t(rowSpaxel_[first + r]) * tilePixels;
-            const float* from = tile.product + r * tilePixels;
-            for (std::size_t j = 0; j < tile.pixels; ++j) acc[j] += Real(factor * from[j]);
+private:
+    static constexpr std::size_t group = 32;  // sums, whose spaxels and weights stay in the cache from tile to tile
+
+    void addTo(float* out, simd::RowSumsArgs a) const {
+        constexpr std::size_t tile = simd::rowTile;
+        for (std::size_t j = 0; j < count_; j += tile) {
+            a.table = rows_.data() + 2 * table_.lanes * j;
+            a.out = out + j;
+            a.part = j / tile;
+            simd::kernels().sumRows(a);
         }
     }
-}
+    void makeTables(double shift, bool withSlopes) {
+        const std::size_t lanes = table_.lanes, tile = simd::rowTile;
+        const auto& kernels = simd::kernels();
+        for (std::size_t j = 0; j < count_; j += tile) {
+            float* rows = rows_.data() + 2 * lanes * j;
+            pixelTemplates(table_, shift, edges_ + j, std::min(tile, count_ - j), average_.data(),
+                           withSlopes ? slope_.data() : nullptr);
+            kernels.transpose(average_.data(), lanes, tile, lanes, rows, tile);
+            if (withSlopes) kernels.transpose(slope_.data(), lanes, tile, lanes, rows + lanes * tile, tile);
+        }
+    }
+
+    const KnotTable& table_;
+    std::size_t spaxels_, count_ = 0;
+    const double* edges_ = nullptr;
+    float scale_ = 0;
+    Buffer<Real> acc_;                  // [spaxels][wide]
+    Buffer<float> room_{group * wide};  // where that is in double
+    Buffer<float> average_{table_.lanes * simd::rowTile, 0.0F},
+        slope_{table_.lanes * simd::rowTile, 0.0F};      // [pixel][lane]
+    Buffer<float> rows_{2 * table_.lanes * wide, 0.0F};  // [tile][row][pixel]
+};
 
 template <class Real>
 void PixelWay::sumTo(Host exec, const WavelengthGrid& window, double scale, Real* out, std::size_t stride) const {
-    const std::size_t nSpaxels = stars_.start.size() - 1, tiles = (window.size + tilePixels - 1) / tilePixels;
-    const std::size_t lanes = table_.lanes;
     std::vector<double> edges(window.size + 1);
     for (std::size_t j = 0; j <= window.size; ++j) edges[j] = window.edge(double(j));
-    std::size_t mostRows = 0;
-    for (std::size_t n = 0; n + 1 < nodeStart_.size(); ++n)
-        mostRows = std::max(mostRows, nodeStart_[n + 1] - nodeStart_[n]);
-
+    const std::size_t pixels = Span<Real>::pixelsOf(window.size, std::size_t(threadsOf(exec)));
 #pragma omp parallel num_threads(threadsOf(exec))
     {
-        oneBlasThread();
-        const std::size_t table = lanes * tilePixels;
-        Buffer<Real> acc(nSpaxels * tilePixels);
-        Buffer<float> tables(4 * table, 0.0F), product(mostRows * tilePixels), run(tilePixels);
-        Tile<Real> tile{};
-        tile.run = run.data();
-        tile.lanes = lanes;
-        tile.acc = acc.data();
-        tile.average = tables.data();
-        tile.slope = tile.average + table;
-        tile.averageRows = tile.slope + table;
-        tile.slopeRows = tile.averageRows + table;
-        tile.product = product.data();
+        Span<Real> span(table_, nSpaxels_);
 #pragma omp for schedule(dynamic, 1)
-        for (std::size_t t = 0; t < tiles; ++t) {
-            const std::size_t first = t * tilePixels;
-            tile.edges = edges.data() + first;
-            tile.pixels = std::min(tilePixels, window.size - first);
-            std::fill(acc.begin(), acc.end(), Real(0));
-            addRuns(tile, scale);
-            addNodes(tile, scale);
-            for (std::size_t s = 0; s < nSpaxels; ++s)
-                std::copy_n(acc.data() + s * tilePixels, tile.pixels, out + s * stride + first);
+        for (std::size_t first = 0; first < window.size; first += pixels) {
+            span.begin(edges.data() + first, std::min(pixels, window.size - first), scale);
+            for (std::size_t b = 0; b + 1 < binStart_.size(); ++b)
+                if (binStart_[b] < binStart_[b + 1])
+                    span.add(runSums_.data() + binStart_[b], binStart_[b + 1] - binStart_[b], centreOf(b), true);
+            for (std::size_t n = 0; n + 1 < nodeStart_.size(); ++n)
+                if (nodeStart_[n] < nodeStart_[n + 1])
+                    span.add(nodeSums_.data() + nodeStart_[n], nodeStart_[n + 1] - nodeStart_[n],
+                             double(firstNode_ + int(n)) * table_.nodeStep, false);
+            span.put(out + first, stride);
         }
     }
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "simd/kernels.hpp"
+#include "stages/row_sums.hpp"
 #include "tessera/stages.hpp"
 
 namespace tessera {
@@ -46,6 +47,7 @@ public:
     virtual ~Way() = default;
     virtual void sum(Host, const WavelengthGrid&, double scale, float* out, std::size_t stride) const = 0;
     virtual void sum(Host, const WavelengthGrid&, double scale, double* out, std::size_t stride) const = 0;
+    virtual bool readsStars() const = 0;
 };
 
 // Stars are summed at the library's wavelengths (knots), which are then placed on the pixels: for libraries that are
@@ -59,6 +61,7 @@ public:
     void sum(Host exec, const WavelengthGrid& w, double scale, double* out, std::size_t stride) const override {
         sumTo(exec, w, scale, out, stride);
     }
+    bool readsStars() const override { return true; }
 
 private:
     template <class Real>
@@ -80,33 +83,26 @@ public:
     void sum(Host exec, const WavelengthGrid& w, double scale, double* out, std::size_t stride) const override {
         sumTo(exec, w, scale, out, stride);
     }
+    bool readsStars() const override { return false; }
 
 private:
     template <class Real>
-    void sumTo(Host, const WavelengthGrid&, double scale, Real* out, std::size_t stride) const;
-    // Stars of one spaxel in one bin of shifts.
-    struct Run {
-        std::uint32_t spaxel, count;
-        std::uint64_t first;
-    };
-    template <class Real>
-    struct Tile;
-    template <class Real>
-    void addRuns(const Tile<Real>&, double scale) const;
-    template <class Real>
-    void addNodes(const Tile<Real>&, double scale) const;
-    void findRuns();
-    void fillNodes(Host);
+    class Span;
 
-    const BinnedStars& stars_;
+    template <class Real>
+    void sumTo(Host, const WavelengthGrid&, double scale, Real* out, std::size_t stride) const;
+    double centreOf(std::size_t bin) const { return double(table_.shiftMin) + (double(bin) + 0.5) * table_.shiftStep; }
+    void sumRuns(Host, const BinnedStars&, const DenseCoefficients&);
+    void sumNodes(Host, const DenseCoefficients&);
+
     const KnotTable& table_;
-    DenseCoefficients dense_;
-    std::vector<Run> runs_;              // by bin, then by spaxel
-    std::vector<std::size_t> binStart_;  // [bins + 1]
+    std::size_t nSpaxels_;
+    std::vector<RowStore> stores_;       // of the threads: what the sums point to
+    std::vector<std::size_t> binStart_;  // [bins + 1] runs of each bin
+    std::vector<simd::RowSum> runSums_;  // by bin, then by spaxel
     int firstNode_ = 0;
-    std::vector<std::size_t> nodeStart_;    // [nodes + 1] rows of each node
-    std::vector<std::uint32_t> rowSpaxel_;  // [rows] by node, then by spaxel, with gaps
-    Buffer<float> rows_;                    // [rows][templates]
+    std::vector<std::size_t> nodeStart_;  // [nodes + 1] sums of each node
+    std::vector<simd::RowSum> nodeSums_;  // by node, then by spaxel
 };
 
 }  // namespace tessera

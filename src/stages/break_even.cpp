@@ -8,7 +8,8 @@ namespace tessera {
 
 namespace {
 
-// Spaxels of `count` stars each whose templates and shifts are spread evenly, as a dense galaxy has them.
+// Spaxels of `count` stars each, their shifts spread evenly, and their templates over a quarter of the library: a spaxel has
+// the old ages and half of the metallicities.
 BinnedStars sampleStars(const KnotTable& table, std::size_t nSpaxels, std::size_t count, int nodes, bool dense) {
     BinnedStars b;
     b.stars = Buffer<StarRecord>(nSpaxels * count);
@@ -24,8 +25,8 @@ BinnedStars sampleStars(const KnotTable& table, std::size_t nSpaxels, std::size_
                 range = std::clamp(table.shiftMax - low, 0.0F, float((nodes - 3.5) * table.nodeStep));
     for (std::size_t s = 0; s <= nSpaxels; ++s) b.start[s] = s * count;
     for (std::size_t i = 0; i < b.stars.size(); ++i) {
-        const int age = int(uniform() * float(std::max(1, table.nAge - 1))),
-                  z = int(uniform() * float(std::max(1, table.nZ - 1)));
+        const int age = int((0.5F + 0.5F * uniform()) * float(std::max(1, table.nAge - 1))),
+                  z = int((0.5F + 0.5F * uniform()) * float(std::max(1, table.nZ - 1)));
         const float shift = low + range * (float(i % count) + 0.5F) / float(count);
         b.stars[i] = {z * table.nAge + age, uniform(), uniform(), 1.0F, shift, 1.0F, 0.01F, std::uint32_t(i)};
     }
@@ -47,22 +48,22 @@ double secondsFor(const BinnedStars& stars, const KnotTable& table, const Wavele
 
 }  // namespace
 
+// Few stars add up star by star, many in coefficients; in between neither is proportional to their number.
 double measureStarsPerNode(const KnotTable& table, const WavelengthGrid& grid) {
-    constexpr std::size_t few = 256, many = 1024, nSpaxels = 16;
-    constexpr int nodes = 16;
+    constexpr int nodes = 16, most = 512;
     if (!(table.nodeStep > 0)) return std::numeric_limits<double>::infinity();
-    const WavelengthGrid window = grid.window(0, table.fine ? std::min<std::size_t>(grid.size, 256) : grid.size);
+    // The tables of a fine library are made once for all spaxels of a galaxy.
+    const std::size_t nSpaxels = table.fine ? 256 : 16;
+    const WavelengthGrid window = grid.window(0, table.fine ? std::min<std::size_t>(grid.size, 64) : grid.size);
     Buffer<float> out(nSpaxels * window.size);
-    const auto seconds = [&](std::size_t count, bool dense) {
-        return secondsFor(sampleStars(table, nSpaxels, count, nodes, dense), table, window, out.data()) / nSpaxels;
-    };
-    const double directFew = seconds(few, false), directMany = seconds(many, false);
-    const double denseFew = seconds(few, true), denseMany = seconds(many, true);
-    const double star = (directMany - directFew) / (many - few),
-                 coefficient = std::max(0.0, (denseMany - denseFew) / (many - few));
-    const double node = std::max(0.0, denseFew - double(few) * coefficient) / nodes;
-    if (!(star > coefficient)) return std::numeric_limits<double>::infinity();
-    return std::exp2(std::round(std::log2(std::max(1.0, node / (star - coefficient)))));
+    for (int perNode = 1; perNode <= most; perNode *= 2) {
+        const auto seconds = [&](bool dense) {
+            return secondsFor(sampleStars(table, nSpaxels, std::size_t(perNode * nodes), nodes, dense), table, window,
+                              out.data());
+        };
+        if (seconds(true) < seconds(false)) return perNode;
+    }
+    return std::numeric_limits<double>::infinity();
 }
 
 }  // namespace tessera

@@ -1,0 +1,201 @@
+// What PixelWay adds up before it knows the pixels: sums of rows, of the runs of sparse spaxels and of the nodes of dense ones.
+#include <omp.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "simd/kernels.hpp"
+#include "stages/accumulator.hpp"
+#include "stages/blocks.hpp"
+#include "tessera/core/error.hpp"
+
+namespace tessera {
+
+namespace {
+
+// Stars of one spaxel in one bin of shifts.
+struct Run {
+    std::uint32_t spaxel, count;
+    std::uint64_t first;
+};
+
+// By bin, then by spaxel; start: [bins + 1] of them.
+std::vector<Run> findRuns(const BinnedStars& stars, const DenseCoefficients& dense, const KnotTable& table,
+                          std::vector<std::size_t>& start) {
+    const float first = table.shiftMin, step = float(table.shiftStep);
+    const auto binOf = [&](std::uint64_t k) { return std::size_t((stars.stars[k].shift - first) / step); };
+    const auto forEachRun = [&](auto use) {
+        for (std::size_t s = 0; s + 1 < stars.start.size(); ++s) {
+            if (dense.isDense(s)) continue;
+            for (std::uint64_t i = stars.start[s]; i < stars.start[s + 1];) {
+                const std::size_t bin = binOf(i);
+                std::uint64_t end = i + 1;
+                while (end < stars.start[s + 1] && binOf(end) == bin) ++end;
+                use(bin, Run{std::uint32_t(s), std::uint32_t(end - i), i});
+                i = end;
+            }
+        }
+    };
+    forEachRun([&](std::size_t bin, const Run&) {
+        if (start.size() < bin + 2) start.resize(bin + 2, 0);
+        ++start[bin + 1];
+    });
+    for (std::size_t b = 1; b < start.size(); ++b) start[b] += start[b - 1];
+    if (start.empty()) return {};
+    std::vector<Run> runs(start.back());
+    std::vector<std::size_t> place(start.begin(), start.end() - 1);
+    forEachRun([&](std::size_t bin, const Run& run) { runs[place[bin]++] = run; });
+    return runs;
+}
+
+// The runs of one bin as sums of rows: the templates' averages at the bin's centre and, `lanes` rows behind them, their
+// slopes, which have the moments of the stars' shifts about it. Stars of a run often are between the same templates. Of one
+// thread.
+class RunWeights {
+public:
+    explicit RunWeights(const KnotTable& table)
+        : table_(table), weight_(table.lanes, 0.0), moment_(table.lanes, 0.0), met_(table.lanes, 0) {}
+
+    const RowWeights& operator()(const StarRecord* all, const Run* runs, std::size_t count, double centre) {
+        w_.row.clear();
+        w_.weight.clear();
+        w_.start.assign(1, 0);
+        for (std::size_t r = 0; r < count; ++r) {
+            for (std::uint32_t k = 0; k < runs[r].count; ++k) see(all[runs[r].first + k], centre);
+            for (const std::uint16_t t : used_) {
+                put(t, weight_[t]);
+                put(t + table_.lanes, moment_[t]);
+                met_[t] = 0;
+            }
+            used_.clear();
+            w_.start.push_back(std::uint32_t(w_.row.size()));
+        }
+        return w_;
+    }
+
+private:
+    void see(const StarRecord& s, double centre) {
+        const std::size_t t = std::size_t(s.corner), zStep = std::size_t(table_.zStep()),
+                          ageStep = std::size_t(table_.ageStep());
+        const float z1 = s.mass * s.zFraction, z0 = s.mass - z1, w01 = z0 * s.ageFraction, w11 = z1 * s.ageFraction;
+        const double offset = double(s.shift) - centre;
+        see(t, z0 - w01, offset);
+        see(t + ageStep, w01, offset);
+        see(t + zStep, z1 - w11, offset);
+        see(t + zStep + ageStep, w11, offset);
+    }
+    void see(std::size_t t, float weight, double offset) {
+        if (met_[t] == 0) {
+            met_[t] = 1;
+            used_.push_back(std::uint16_t(t));
+            weight_[t] = moment_[t] = 0;
+        }
+        weight_[t] += double(weight);
+        moment_[t] += double(weight) * offset;
+    }
+    void put(std::size_t row, double value) {
+        w_.row.push_back(std::uint16_t(row));
+        w_.weight.push_back(float(value));
+    }
+
+    const KnotTable& table_;
+    std::vector<double> weight_, moment_;  // [template] of one run, added up in double: equal stars round alike
+    std::vector<std::uint8_t> met_;
+    std::vector<std::uint16_t> used_;
+    RowWeights w_;
+};
+
+// Of a dense spaxel, the templates that have weight at each of its nodes; coefficients: [template][stride].
+void findWeights(const float* coefficients, std::size_t templates, std::size_t stride, std::size_t nodes,
+                 RowWeights& w) {
+    w.start.assign(nodes + 1, 0);
+    for (std::size_t t = 0; t < templates; ++t)
+        for (std::size_t n = 0; n < nodes; ++n) w.start[n + 1] += coefficients[t * stride + n] != 0 ? 1 : 0;
+    for (std::size_t n = 0; n < nodes; ++n) w.start[n + 1] += w.start[n];
+    w.row.resize(w.start[nodes]);
+    w.weight.resize(w.start[nodes]);
+    std::vector<std::uint32_t> place(w.start.begin(), w.start.end() - 1);
+    for (std::size_t t = 0; t < templates; ++t)
+        for (std::size_t n = 0; n < nodes; ++n) {
+            const float c = coefficients[t * stride + n];
+            if (c == 0) continue;
+            w.row[place[n]] = std::uint16_t(t);
+            w.weight[place[n]++] = c;
+        }
+}
+
+}  // namespace
+
+PixelWay::PixelWay(Host exec, const BinnedStars& stars, const KnotTable& table)
+    : table_(table), nSpaxels_(stars.start.size() - 1), stores_(std::size_t(threadsOf(exec))) {
+    constexpr std::size_t most = 32768;  // averages and slopes have 16 bits for their rows
+    if (table.lanes > most)
+        throw Error("an SSP library of " + std::to_string(table.templates()) +
+                    " spectra as fine as the pixels: at most " + std::to_string(most) + " are supported");
+    const DenseCoefficients dense(exec, stars, table);
+    sumRuns(exec, stars, dense);
+    sumNodes(exec, dense);
+}
+
+void PixelWay::sumRuns(Host exec, const BinnedStars& stars, const DenseCoefficients& dense) {
+    const std::vector<Run> runs = findRuns(stars, dense, table_, binStart_);
+    if (runs.empty()) return;
+    const std::size_t bins = binStart_.size() - 1;
+    runSums_.resize(runs.size());
+#pragma omp parallel num_threads(threadsOf(exec))
+    {
+        RowStore& store = stores_[std::size_t(omp_get_thread_num())];
+        RunWeights weights(table_);
+#pragma omp for schedule(dynamic, 1)
+        for (std::size_t b = 0; b < bins; ++b) {
+            const std::size_t first = binStart_[b], count = binStart_[b + 1] - first;
+            const RowWeights& w = weights(stars.stars.data(), runs.data() + first, count, centreOf(b));
+            const RowStore::Rows kept = store.keep(w);
+            for (std::size_t r = 0; r < count; ++r) runSums_[first + r] = kept.sum(w, r, runs[first + r].spaxel);
+        }
+    }
+}
+
+void PixelWay::sumNodes(Host exec, const DenseCoefficients& coefficientsOf) {
+    const auto& dense = coefficientsOf.spaxels();
+    if (dense.empty()) return;
+    const std::size_t templates = table_.templates();
+    std::vector<std::vector<simd::RowSum>> ofSpaxel(dense.size());  // [node]
+#pragma omp parallel num_threads(threadsOf(exec))
+    {
+        RowStore& store = stores_[std::size_t(omp_get_thread_num())];
+        Buffer<float> coefficients;
+        RowWeights w;
+#pragma omp for schedule(dynamic, 4)
+        for (std::size_t d = 0; d < dense.size(); ++d) {
+            const std::size_t nodes = std::size_t(dense[d].range.nodes), stride = paddedNodes(dense[d].range) + 16;
+            if (coefficients.size() < templates * stride) coefficients = Buffer<float>(templates * stride);
+            std::fill_n(coefficients.data(), templates * stride, 0.0F);
+            coefficientsOf.add(d, coefficients.data(), stride);
+            findWeights(coefficients.data(), templates, stride, nodes, w);
+            const RowStore::Rows kept = store.keep(w);
+            for (std::size_t n = 0; n < nodes; ++n) ofSpaxel[d].push_back(kept.sum(w, n, dense[d].spaxel));
+        }
+    }
+    firstNode_ = dense.front().range.firstNode;
+    int endNode = firstNode_;
+    for (const auto& d : dense) {
+        firstNode_ = std::min(firstNode_, d.range.firstNode);
+        endNode = std::max(endNode, d.range.firstNode + d.range.nodes);
+    }
+    nodeStart_.assign(std::size_t(endNode - firstNode_) + 1, 0);
+    const auto forEachSum = [&](auto use) {
+        for (std::size_t d = 0; d < dense.size(); ++d)
+            for (std::size_t n = 0; n < ofSpaxel[d].size(); ++n)
+                if (ofSpaxel[d][n].count > 0)
+                    use(std::size_t(dense[d].range.firstNode - firstNode_) + n, ofSpaxel[d][n]);
+    };
+    forEachSum([&](std::size_t node, const simd::RowSum&) { ++nodeStart_[node + 1]; });
+    for (std::size_t n = 1; n < nodeStart_.size(); ++n) nodeStart_[n] += nodeStart_[n - 1];
+    nodeSums_.resize(nodeStart_.back());
+    std::vector<std::size_t> place(nodeStart_.begin(), nodeStart_.end() - 1);
+    forEachSum([&](std::size_t node, const simd::RowSum& sum) { nodeSums_[place[node]++] = sum; });
+}
+
+}  // namespace tessera
