@@ -239,7 +239,10 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         binned =
             team.shareSpaxels(exec, order(exec, stars, projected, padded.n * padded.n, table, std::move(binned.stars)));
     });
-    state_->projected = std::move(projected);
+    if (table.fine)
+        projected = {};  // the sums of rows need its memory
+    else
+        state_->projected = std::move(projected);
     timed("maps", [&] {
         if (knots.light.light.empty()) knots.light = bandLightTable(exec, table, g.wavelength, view.redshift);
         const std::vector<std::uint8_t> mine = team.mine(n, optics.pad(), v.plan.mask);
@@ -255,7 +258,6 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     const std::vector<std::uint32_t> lit = team.collectLit(binned.spaxel);
     std::optional<Accumulator> accumulator;
     if (!state_->rubix()) timed("accumulate", [&] { accumulator.emplace(exec, binned, table); });
-    if (accumulator && !accumulator->readsStars()) binned.stars = {};  // memory for the spectra
     const auto accumulateBlock = [&](std::ptrdiff_t from, std::size_t count, float* out, std::size_t stride) {
         const StageTimer timer("accumulate");
         if (state_->rubix())

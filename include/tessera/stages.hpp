@@ -174,8 +174,6 @@ public:
     void operator()(const WavelengthGrid& window, double scale, float* out, std::size_t stride) const;
     // As precise as the sums are, for differences of neighbouring pixels.
     void operator()(const WavelengthGrid& window, double scale, double* out, std::size_t stride) const;
-    // Whether the stars must stay; else their sums are kept, and only the spaxels' are asked for.
-    bool readsStars() const;
 
     class Way;
 

@@ -19,10 +19,6 @@ void Accumulator::operator()(const WavelengthGrid& window, double scale, double*
     way_->sum(exec_, window, scale, out, stride);
 }
 
-bool Accumulator::readsStars() const {
-    return way_->readsStars();
-}
-
 void accumulate(Host exec, const BinnedStars& stars, const KnotTable& table, const WavelengthGrid& window, double scale,
                 float* out, std::size_t stride) {
     Accumulator(exec, stars, table)(window, scale, out, stride);

@@ -47,7 +47,6 @@ public:
     virtual ~Way() = default;
     virtual void sum(Host, const WavelengthGrid&, double scale, float* out, std::size_t stride) const = 0;
     virtual void sum(Host, const WavelengthGrid&, double scale, double* out, std::size_t stride) const = 0;
-    virtual bool readsStars() const = 0;
 };
 
 // Stars are summed at the library's wavelengths (knots), which are then placed on the pixels: for libraries that are
@@ -61,7 +60,6 @@ public:
     void sum(Host exec, const WavelengthGrid& w, double scale, double* out, std::size_t stride) const override {
         sumTo(exec, w, scale, out, stride);
     }
-    bool readsStars() const override { return true; }
 
 private:
     template <class Real>
@@ -83,7 +81,6 @@ public:
     void sum(Host exec, const WavelengthGrid& w, double scale, double* out, std::size_t stride) const override {
         sumTo(exec, w, scale, out, stride);
     }
-    bool readsStars() const override { return false; }
 
 private:
     template <class Real>
