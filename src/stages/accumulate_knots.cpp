@@ -65,23 +65,23 @@ void KnotWay::sumTo(Host exec, const WavelengthGrid& window, double scale, Real*
         simd::SpectrumArgs args = common;
         args.scratch = scratch.data();
         CoefficientSum coefficientSum(table_);
-        Buffer<float> spectra, sums;
+        Buffer<float> sums;
         std::vector<double> shift;
 
-        // One product a spaxel: in a common one a column would depend on where in the matrix it stands, and so on which
-        // spaxels this rank has. Only of the templates that its stars have, whose spectra are put one behind the other.
+        // Products of its own for every spaxel: in a common one a column would depend on where in the matrix it stands, and
+        // so on which spaxels this rank has. One for each range of templates that its stars have.
 #pragma omp for schedule(dynamic, 4) nowait
         for (std::size_t d = 0; d < dense_.spaxels().size(); ++d) {
             const DenseRange& range = dense_.spaxels()[d].range;
             const CoefficientRows& rows = dense_.rows(d, coefficientSum);
-            const std::size_t templates = rows.templates.size(), nodes = std::size_t(range.nodes);
-            if (spectra.size() < templates * sumStride) spectra = Buffer<float>(templates * sumStride);
+            const std::size_t nodes = std::size_t(range.nodes);
             if (sums.size() < nodes * sumStride) sums = Buffer<float>(nodes * sumStride);
-            for (std::size_t k = 0; k < templates; ++k)
-                std::copy_n(common.flux + rows.templates[k] * common.fluxStride, knots.count,
-                            spectra.data() + k * sumStride);
-            multiply(false, true, knots.count, nodes, templates, spectra.data(), sumStride, rows.value.data(),
-                     rows.stride, sums.data(), sumStride);
+            const float* row = rows.value.data();
+            for (const auto& [first, count] : rows.ranges) {
+                multiply(false, true, knots.count, nodes, count, common.flux + first * common.fluxStride,
+                         common.fluxStride, row, rows.stride, sums.data(), sumStride, row != rows.value.data());
+                row += count * rows.stride;
+            }
             shift.clear();
             for (int n = 0; n < range.nodes; ++n) shift.push_back(double(range.firstNode + n) * table_.nodeStep);
             to(args, out + dense_.spaxels()[d].spaxel * stride);

@@ -17,11 +17,18 @@ std::vector<double> edgesOf(const WavelengthGrid&);
 simd::SpectrumArgs spectrumArgs(const KnotTable&, const KnotRange&, const WavelengthGrid& window,
                                 const std::vector<double>& edges, double scale);
 
-// Coefficients of one spaxel: rows of the templates that its stars have, in the order in which these were met.
+// Coefficients of one spaxel: rows of the templates that its stars have, ascending. Short gaps between these are filled with
+// rows of zeros, so that the rows are a few ranges of templates.
 struct CoefficientRows {
-    std::vector<std::uint32_t> templates;
+    struct Range {
+        std::size_t first, count;  // templates
+    };
+    std::vector<Range> ranges;
     std::size_t stride = 0;    // paddedNodes()
-    std::vector<float> value;  // [row][stride]
+    std::vector<float> value;  // [row][stride], the ranges' one after the other
+
+    // Zeros for the templates that are marked; rowOf[template] of these becomes their row.
+    void begin(const std::vector<unsigned char>& marked, std::size_t rowStride, std::vector<std::uint32_t>& rowOf);
 };
 
 // Sums stars' coefficients. Stars between the same four templates share a table [node][corner], so that a star adds to sixteen
@@ -37,14 +44,14 @@ private:
         std::uint32_t at, left;  // of the latest of a corner: its place, and how many stars it may still take
     };
     std::uint32_t newTable(std::uint32_t corner);
-    float* row(std::size_t templateIndex);
 
     const KnotTable& table_;
     std::size_t nodes_ = 0;
     std::vector<Tables> latest_;           // [template]
     std::vector<std::uint32_t> cornerOf_;  // [tables]
     std::vector<float> sums_;              // [tables][nodes_][4]
-    std::vector<std::int32_t> rowOf_;      // [template], or -1
+    std::vector<unsigned char> marked_;    // [template]
+    std::vector<std::uint32_t> rowOf_;     // [template]
     CoefficientRows rows_;
 };
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "simd/kernels.hpp"
 #include "stages/accumulator.hpp"
@@ -16,8 +17,28 @@ constexpr std::size_t part = std::size_t(1) << 17;
 constexpr std::uint32_t mostOfCorner = 512;
 }  // namespace
 
+void CoefficientRows::begin(const std::vector<unsigned char>& marked, std::size_t rowStride,
+                            std::vector<std::uint32_t>& rowOf) {
+    constexpr std::size_t longestGap = 8;  // of templates, about what a product of its own costs
+    ranges.clear();
+    stride = rowStride;
+    std::size_t rows = 0;
+    for (std::size_t t = 0; t < marked.size(); ++t) {
+        if (marked[t] == 0) continue;
+        if (ranges.empty() || t > ranges.back().first + ranges.back().count + longestGap) {
+            ranges.push_back({t, 1});
+            ++rows;
+        } else {
+            const std::size_t count = t + 1 - ranges.back().first;
+            rows += count - std::exchange(ranges.back().count, count);
+        }
+        rowOf[t] = std::uint32_t(rows - 1);
+    }
+    value.assign(rows * stride, 0.0F);
+}
+
 CoefficientSum::CoefficientSum(const KnotTable& table)
-    : table_(table), latest_(table.templates(), Tables{0, 0}), rowOf_(table.templates(), -1) {}
+    : table_(table), latest_(table.templates(), Tables{0, 0}), rowOf_(table.templates()) {}
 
 std::uint32_t CoefficientSum::newTable(std::uint32_t corner) {
     const std::size_t at = sums_.size();
@@ -27,21 +48,10 @@ std::uint32_t CoefficientSum::newTable(std::uint32_t corner) {
     return latest_[corner].at;
 }
 
-float* CoefficientSum::row(std::size_t t) {
-    if (rowOf_[t] < 0) {
-        rowOf_[t] = std::int32_t(rows_.templates.size());
-        rows_.templates.push_back(std::uint32_t(t));
-    }
-    return rows_.value.data() + std::size_t(rowOf_[t]) * rows_.stride;
-}
-
 const CoefficientRows& CoefficientSum::operator()(const StarRecord* stars, const DenseRange& r) {
     for (const std::uint32_t corner : cornerOf_) latest_[corner] = {0, 0};
-    for (const std::uint32_t t : rows_.templates) rowOf_[t] = -1;
     cornerOf_.clear();
     sums_.clear();
-    rows_.templates.clear();
-    rows_.stride = paddedNodes(r);
     nodes_ = (std::size_t(r.nodes) + 7) / 8 * 8;
 
     constexpr std::size_t block = simd::coefficientBlock;
@@ -70,12 +80,15 @@ const CoefficientRows& CoefficientSum::operator()(const StarRecord* stars, const
     }
 
     const auto zStep = std::size_t(table_.zStep()), ageStep = std::size_t(table_.ageStep());
-    const std::size_t most = std::min(table_.templates(), 4 * cornerOf_.size());
-    rows_.value.assign(most * rows_.stride, 0.0F);
+    const std::array<std::size_t, 4> steps{0, ageStep, zStep, zStep + ageStep};
+    marked_.assign(table_.templates(), 0);
+    for (const std::uint32_t at : cornerOf_)
+        for (const std::size_t step : steps) marked_[at + step] = 1;
+    rows_.begin(marked_, paddedNodes(r), rowOf_);
     for (std::size_t k = 0; k < cornerOf_.size(); ++k) {
-        const std::size_t lower = cornerOf_[k];
-        const std::array<float*, 4> to{row(lower), row(lower + ageStep), row(lower + zStep),
-                                       row(lower + zStep + ageStep)};
+        std::array<float*, 4> to;
+        for (std::size_t q = 0; q < to.size(); ++q)
+            to[q] = rows_.value.data() + rowOf_[cornerOf_[k] + steps[q]] * rows_.stride;
         kernels.foldCorners(sums_.data() + 4 * nodes_ * k, nodes_, to.data());
     }
     return rows_;
@@ -109,24 +122,27 @@ void DenseCoefficients::sumGiant(Host exec, std::size_t d, std::size_t parts) {
                 stars_.stars.data(),
                 {r.begin + p * part, std::min<std::uint64_t>(r.begin + (p + 1) * part, r.end), r.firstNode, r.nodes});
     }
-    CoefficientRows& all = giants_[d];
-    all.stride = paddedNodes(r);
-    std::vector<double> sums(table_.templates() * all.stride, 0.0);
-    std::vector<unsigned char> met(table_.templates(), 0);
-    for (const CoefficientRows& rows : partial)
-        for (std::size_t k = 0; k < rows.templates.size(); ++k) {
-            const std::size_t t = rows.templates[k];
-            if (met[t] == 0) all.templates.push_back(std::uint32_t(t));
-            met[t] = 1;
-            for (std::size_t n = 0; n < all.stride; ++n)
-                sums[t * all.stride + n] += double(rows.value[k * all.stride + n]);
-        }
-    for (const std::uint32_t t : all.templates)
-        for (std::size_t n = 0; n < all.stride; ++n) all.value.push_back(float(sums[t * all.stride + n]));
+    const std::size_t stride = paddedNodes(r);
+    std::vector<double> sums(table_.templates() * stride, 0.0);
+    std::vector<unsigned char> marked(table_.templates(), 0);
+    std::vector<std::uint32_t> rowOf(table_.templates());
+    for (const CoefficientRows& rows : partial) {
+        const float* from = rows.value.data();
+        for (const auto& [first, count] : rows.ranges)
+            for (std::size_t t = first; t < first + count; ++t, from += stride) {
+                marked[t] = 1;
+                for (std::size_t n = 0; n < stride; ++n) sums[t * stride + n] += double(from[n]);
+            }
+    }
+    giants_[d].begin(marked, stride, rowOf);
+    for (std::size_t t = 0; t < marked.size(); ++t)
+        if (marked[t] != 0)
+            for (std::size_t n = 0; n < stride; ++n)
+                giants_[d].value[rowOf[t] * stride + n] = float(sums[t * stride + n]);
 }
 
 const CoefficientRows& DenseCoefficients::rows(std::size_t d, CoefficientSum& sum) const {
-    if (!giants_[d].templates.empty()) return giants_[d];
+    if (!giants_[d].ranges.empty()) return giants_[d];
     return sum(stars_.stars.data(), spaxels_[d].range);
 }
 
@@ -134,8 +150,10 @@ void DenseCoefficients::add(std::size_t d, float* out, std::size_t stride) const
     CoefficientSum sum(table_);
     const CoefficientRows& from = rows(d, sum);
     const auto nodes = std::size_t(spaxels_[d].range.nodes);
-    for (std::size_t k = 0; k < from.templates.size(); ++k)
-        for (std::size_t n = 0; n < nodes; ++n) out[from.templates[k] * stride + n] += from.value[k * from.stride + n];
+    const float* row = from.value.data();
+    for (const auto& [first, count] : from.ranges)
+        for (std::size_t t = first; t < first + count; ++t, row += from.stride)
+            for (std::size_t n = 0; n < nodes; ++n) out[t * stride + n] += row[n];
 }
 
 }  // namespace tessera
