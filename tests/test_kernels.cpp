@@ -297,9 +297,35 @@ TEST_CASE("stars scattered over nodes of shift", "[kernels]") {
             }
         }
         atEveryLevel([&](const simd::Kernels& k) {
-            std::vector<float> out(expected.size(), 0.0F);
-            k.scatter(
-                {stars.data(), stars.size(), 1 / step, firstNode, table.zStep(), table.ageStep(), out.data(), stride});
+            // All of a corner's stars in one table, then rows of templates.
+            const std::size_t most = simd::coefficientBlock, size = 4 * 48;
+            std::vector<float> tables(table.templates() * size, 0.0F), out(expected.size(), 0.0F);
+            Buffer<float> weights(8 * most);
+            std::vector<std::int32_t> corner(most), node(most);
+            std::vector<std::uint32_t> place(most);
+            for (std::size_t first = 0; first < stars.size(); first += most) {
+                simd::StarCoefficients c{stars.data() + first,
+                                         std::min(most, stars.size() - first),
+                                         1 / step,
+                                         firstNode,
+                                         weights.data(),
+                                         corner.data(),
+                                         node.data()};
+                k.starCoefficients(c);
+                for (std::size_t i = 0; i < c.n; ++i) {
+                    CHECK(corner[i] == stars[first + i].corner);
+                    place[i] = std::uint32_t(std::size_t(corner[i]) * size + 4 * std::size_t(node[i]));
+                }
+                k.addCoefficients(weights.data(), place.data(), c.n, tables.data());
+            }
+            const auto up = std::size_t(table.zStep()), right = std::size_t(table.ageStep());
+            for (std::size_t t = 0; t < table.templates(); ++t) {
+                const bool atEnd = t + up + right >= table.templates();  // no star's corner
+                float* const row = out.data() + t * stride;
+                if (atEnd && up + right > 0) continue;
+                float* const rows[] = {row, row + right * stride, row + up * stride, row + (up + right) * stride};
+                k.foldCorners(tables.data() + t * size, 48, rows);
+            }
             double worst = 0, sum = 0, mass = 0;
             for (std::size_t i = 0; i < out.size(); ++i) {
                 worst = std::max(worst, std::fabs(double(out[i]) - expected[i]));

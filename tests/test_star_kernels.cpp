@@ -14,6 +14,7 @@
 #include "tessera/physics/orient.hpp"
 #include "tessera/physics/project.hpp"
 #include "tessera/physics/ssp.hpp"
+#include "tessera/stages.hpp"
 
 using namespace tessera;
 using namespace tessera::test;
@@ -164,6 +165,7 @@ TEST_CASE("sums of a spaxel's stars for the maps", "[kernels]") {
                                metallicities > 1 ? ages : 0};
                 std::vector<float> table(std::size_t(ages * metallicities) * axes.nodes);
                 for (float& t : table) t = float(random(0.5, 1.5));
+                const std::vector<float> corners = cornerLight(axes, table);
                 const LibraryLimits limits{0.01, 10, 1e-4, 0.04};
                 std::vector<StarRecord> stars(n);
                 SpaxelSums expected;
@@ -189,14 +191,22 @@ TEST_CASE("sums of a spaxel's stars for the maps", "[kernels]") {
                     CHECK(least == low);
                     CHECK(most == high);
                     std::vector<double> light(simd::mapBlock), velocity(simd::mapBlock);
-                    simd::MapColumns c{stars.data(),     n,
-                                       table.data(),     axes.firstShift,
-                                       axes.step,        axes.nodes,
-                                       axes.ageStep,     axes.zStep,
-                                       units::c_km_s,    limits.leastAge(),
-                                       limits.mostAge(), limits.leastZ(),
-                                       limits.mostZ(),   light.data(),
-                                       velocity.data(),  false};
+                    simd::RecordColumns records;
+                    simd::MapColumns c{stars.data(),
+                                       n,
+                                       corners.data(),
+                                       axes.firstShift,
+                                       axes.step,
+                                       axes.nodes,
+                                       units::c_km_s,
+                                       limits.leastAge(),
+                                       limits.mostAge(),
+                                       limits.leastZ(),
+                                       limits.mostZ(),
+                                       light.data(),
+                                       velocity.data(),
+                                       &records,
+                                       false};
                     k.mapColumns(c);
                     CHECK(c.slow == (std::max(-low, high) < 0.02F));
                     for (std::size_t i = 0; i < n; ++i) {

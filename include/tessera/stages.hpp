@@ -290,7 +290,10 @@ struct MapResult {
 struct BandLightTable {
     BandLight axes;
     std::vector<float> light;
+    std::vector<float> corners;  // cornerLight() of it
 };
+// The light of a corner's four templates side by side: [corner][node][4], the corner, its neighbour in age, in metallicity, in both.
+std::vector<float> cornerLight(const BandLight&, std::span<const float> light);
 BandLightTable bandLightTable(Host, const KnotTable&, const WavelengthGrid&, double redshift);
 LibraryLimits limitsOf(const KnotTable&);
 // sums: of the field's spaxels; zero outside the mask.

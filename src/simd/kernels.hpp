@@ -75,20 +75,29 @@ struct AxisArgs {
     const float* inverse;        // [points - 1] of the interval's length
 };
 
+// A block of records in columns.
+constexpr std::size_t recordBlock = 256;
+struct alignas(64) RecordColumns {
+    std::int32_t corner[recordBlock];
+    float ageFraction[recordBlock], zFraction[recordBlock], mass[recordBlock], shift[recordBlock], age[recordBlock],
+        metallicity[recordBlock];
+    std::uint32_t source[recordBlock];
+};
+
 // A block of one spaxel's stars and what the maps want of them: see BandLight, SpaxelSums and LibraryLimits in physics/maps.hpp.
-constexpr std::size_t mapBlock = 256;
+constexpr std::size_t mapBlock = recordBlock;
 struct MapColumns {
     const StarRecord* stars;
-    std::size_t n;  // at most mapBlock
-    const float* table;
+    std::size_t n;       // at most mapBlock, above 0
+    const float* table;  // CornerLight: [corner][node][4]
     double firstShift, step;
     std::size_t nodes;
-    int ageStep, zStep;
     double c;                             // speed of light
     double ageLow, ageHigh, zLow, zHigh;  // a star beyond them is clamped
     // [mapBlock] of the stars: light; velocity of the relativistic kind for |shift| < 0.02, all of them where `slow`, else
     // it is to be filled in
     double *light, *velocity;
+    RecordColumns* records;  // filled by mapColumns(), read by sumMaps()
     bool slow;
 };
 struct MapSums {
@@ -142,17 +151,19 @@ struct RowSumsArgs {
     std::size_t following, part;
 };
 
-// Spreads every star's four template weights over the four nodes of shift about its own (cubic Lagrange):
-// out[template][node] += mass weight lagrange, nodes at shift k step, k = firstNode, firstNode + 1, ..., the first of
-// them at least one below every star's.
-struct ScatterArgs {
+// What a block of a dense spaxel's stars adds to the coefficients: mass times a template's weight times that of a node of
+// shift, for a star's four templates and the four nodes about it (cubic Lagrange). Nodes are at shift k step, k = firstNode,
+// firstNode + 1, ..., the first of them at least one below every star's.
+constexpr std::size_t coefficientBlock = recordBlock;
+struct StarCoefficients {
     const StarRecord* stars;
-    std::size_t count;
+    std::size_t n;  // at most coefficientBlock, above 0
     double inverseStep;
     int firstNode;
-    int nAge, ageStep;
-    float* out;          // 64-byte aligned
-    std::size_t stride;  // floats from one template to the next, a multiple of 16
+    // Results, of coefficientBlock stars: mass times the weights of the corner, its neighbour in age, in metallicity and in both,
+    // and of the four nodes; the corner; the first of the four nodes, counted from firstNode.
+    float* weights;  // [stars][8]
+    std::int32_t *corner, *node;
 };
 
 // The cotangent of a spectrum as the knots see it: the first and the second integral of its density (cotangent / width of
@@ -229,7 +240,11 @@ struct Kernels {
     void (*transpose)(const float* in, std::size_t inStride, std::size_t rows, std::size_t columns, float* out,
                       std::size_t outStride);
     void (*sumRows)(const RowSumsArgs&);
-    void (*scatter)(const ScatterArgs&);
+    void (*starCoefficients)(StarCoefficients&);
+    // sums[place[i] + 4 k + q] += weights[i][q] weights[i][4 + k], q and k < 4; places are multiples of four
+    void (*addCoefficients)(const float* weights, const std::uint32_t* place, std::size_t n, float* sums);
+    // rows[q][node] += sums[node][q], q < 4; nodes: a multiple of 8; rows may be the same
+    void (*foldCorners)(const float* sums, std::size_t nodes, float* const* rows);
     // out[j] = sum_d taps[d] in[j + d], d < width; taps[d tapStride + j] where tapStride > 0. Whole vectors of up to 16
     // floats are computed.
     void (*filter)(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out,

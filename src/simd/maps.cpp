@@ -3,7 +3,7 @@
 // every machine. Test: test_kernels.
 #include <cstdint>
 
-#include "simd/vector.hpp"
+#include "simd/records.hpp"
 
 namespace tessera::simd::TESSERA_SIMD_LEVEL {
 
@@ -36,29 +36,38 @@ void shiftRange(const StarRecord* stars, std::size_t n, float& low, float& high)
 }
 
 void mapColumns(MapColumns& c) {
-    const std::size_t n = c.n;
-    const auto nodes = std::int32_t(c.nodes), right = c.ageStep * nodes, up = c.zStep * nodes;
+    RecordColumns& s = *c.records;
+    const std::size_t whole = loadRecords(c.stars, c.n, s);
+    const auto nodes = std::int32_t(c.nodes);
     const double last = double(nodes - 2), inverse = 1 / c.step, first = c.firstShift, speed = c.c;
     alignas(64) std::int32_t place[mapBlock];
     alignas(64) double fraction[mapBlock];
     std::int64_t fast = 0;
-    for (std::size_t k = 0; k < n; ++k) {
-        const double shift = c.stars[k].shift, unclamped = (shift - first) * inverse;
+    for (std::size_t k = 0; k < whole; ++k) {
+        const double shift = s.shift[k], unclamped = (shift - first) * inverse;
         const double u = unclamped > 0 ? unclamped : 0;
         const auto i = std::int32_t(u < last ? u : last);
-        place[k] = c.stars[k].corner * nodes + i;
+        place[k] = (s.corner[k] * nodes + i) * 4;
         fraction[k] = u - double(i);
         const double s2 = shift * shift;
         fast |= std::int64_t(!(shift < 0.02)) | std::int64_t(!(shift > -0.02));
         c.velocity[k] = speed * shift * (1 + s2 * (-1. / 3 + s2 * (2. / 15 + s2 * (-17. / 315 + s2 * (62. / 2835)))));
     }
     c.slow = fast == 0;
-    const float* light = c.table;
-    for (std::size_t k = 0; k < n; ++k) {
-        const double f = fraction[k], fz = c.stars[k].zFraction, fa = c.stars[k].ageFraction, mass = c.stars[k].mass;
-        const std::int32_t at00 = place[k], at01 = at00 + right, at10 = at00 + up, at11 = at10 + right;
-        const double a00 = light[at00], a01 = light[at01], a10 = light[at10], a11 = light[at11];
-        const double b00 = light[at00 + 1], b01 = light[at01 + 1], b10 = light[at10 + 1], b11 = light[at11 + 1];
+    // Of each star its four templates' light at two nodes, which stand side by side.
+    alignas(64) float near[8][mapBlock];
+    for (std::size_t k = 0; k < whole; k += recordLanes) {
+        Eight r[recordLanes];
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i < recordLanes; ++i) loadEight(c.table + place[k + i], r[i]);
+        transposeEight(r);
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i < recordLanes; ++i) storeEight(r[i], &near[i][k]);
+    }
+    for (std::size_t k = 0; k < whole; ++k) {
+        const double f = fraction[k], fz = s.zFraction[k], fa = s.ageFraction[k], mass = s.mass[k];
+        const double a00 = near[0][k], a01 = near[1][k], a10 = near[2][k], a11 = near[3][k];
+        const double b00 = near[4][k], b01 = near[5][k], b10 = near[6][k], b11 = near[7][k];
         const double l00 = a00 + f * (b00 - a00), l01 = a01 + f * (b01 - a01), l10 = a10 + f * (b10 - a10),
                      l11 = a11 + f * (b11 - a11);
         const double lower = l00 + fa * (l01 - l00), upper = l10 + fa * (l11 - l10);
@@ -69,14 +78,14 @@ void mapColumns(MapColumns& c) {
 void sumMaps(const MapColumns& c, MapSums& sums) {
     constexpr std::size_t block = mapBlock;
     alignas(64) double mass[block], age[block], z[block], clamped[block];
-    std::uint64_t counted = 0, outsideAges = 0, outsideZs = 0;
+    std::uint32_t counted = 0, outsideAges = 0, outsideZs = 0;
     const std::size_t n = c.n, whole = (n + lanes - 1) / lanes * lanes;
+    const RecordColumns& s = *c.records;
     for (std::size_t k = 0; k < n; ++k) {
-        const StarRecord& s = c.stars[k];
-        mass[k] = s.mass;
-        age[k] = s.age;
-        z[k] = s.metallicity;
-        const std::uint32_t counts = (s.source & countedElsewhere) == 0 ? 1 : 0;
+        mass[k] = s.mass[k];
+        age[k] = s.age[k];
+        z[k] = s.metallicity[k];
+        const std::uint32_t counts = (s.source[k] & countedElsewhere) == 0 ? 1 : 0;
         const std::uint32_t outsideAge = std::uint32_t(age[k] < c.ageLow) | std::uint32_t(age[k] > c.ageHigh),
                             outsideZ = std::uint32_t(z[k] < c.zLow) | std::uint32_t(z[k] > c.zHigh);
         counted += counts;

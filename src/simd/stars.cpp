@@ -1,4 +1,4 @@
-// Star by star: logarithms and coefficients.
+// Logarithms of the stars' ages and metallicities.
 #include <cstdint>
 
 #include "simd/vector.hpp"
@@ -36,37 +36,6 @@ void log10(const float* in, float* out, std::size_t n) {
     for (std::size_t k = 0; k < W; ++k) rest[k] = i + k < n ? in[i + k] : 1.0F;
     log10Of(load(rest)).copy_to(rest, stdx::element_aligned);
     for (std::size_t k = 0; i + k < n; ++k) out[i + k] = rest[k];
-}
-
-// Whole aligned vectors are read and written: a load that overlaps an earlier store in part would wait for it.
-void scatter(const ScatterArgs& a) {
-    const std::size_t ageStep = std::size_t(a.ageStep) * a.stride, zStep = std::size_t(a.nAge) * a.stride;
-    const Vf lane([](auto i) { return float(int(i)); });
-    for (std::size_t i = 0; i < a.count; ++i) {
-        const StarRecord& s = a.stars[i];
-        const double u = double(s.shift) * a.inverseStep - double(a.firstNode);
-        const int k = int(u);  // u >= 1: firstNode lies below
-        const float z1 = s.mass * s.zFraction, z0 = s.mass - z1;
-        const float w01 = z0 * s.ageFraction, w11 = z1 * s.ageFraction;
-        const Vf v00 = z0 - w01, v01 = w01, v10 = z1 - w11, v11 = w11;
-        float* row = a.out + std::size_t(s.corner) * a.stride;
-        const std::size_t last = std::size_t(k + 2) / W;
-        for (std::size_t v = std::size_t(k - 1) / W; v <= last; ++v) {
-            // Lagrange's cubics as functions of the distance d from the star to the node.
-            const Vf d = stdx::abs(lane - float(u - double(v * W)));
-            Vf w = (1.0F - d) * (2.0F - d) * (3.0F - d) * (1.0F / 6);
-            stdx::where(d < 1.0F, w) = (1.0F - d * d) * (2.0F - d) * 0.5F;
-            stdx::where(d >= 2.0F, w) = 0.0F;
-            float* to = row + v * W;
-            const auto add = [&](float* p, const Vf& weight) {
-                (load(p) + weight * w).copy_to(p, stdx::element_aligned);
-            };
-            add(to, v00);
-            add(to + ageStep, v01);
-            add(to + zStep, v10);
-            add(to + zStep + ageStep, v11);
-        }
-    }
 }
 
 }  // namespace tessera::simd::TESSERA_SIMD_LEVEL

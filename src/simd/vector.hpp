@@ -26,7 +26,9 @@ void pixelTemplates(const PixelTemplateArgs&);
 void transpose(const float* in, std::size_t inStride, std::size_t rows, std::size_t columns, float* out,
                std::size_t outStride);
 void sumRows(const RowSumsArgs&);
-void scatter(const ScatterArgs&);
+void starCoefficients(StarCoefficients&);
+void addCoefficients(const float* weights, const std::uint32_t* place, std::size_t n, float* sums);
+void foldCorners(const float* sums, std::size_t nodes, float* const* rows);
 void filter(const float* taps, std::size_t width, std::size_t tapStride, const float* in, float* out,
             std::size_t lanes);
 void columns(const float* taps, std::size_t width, const float* in, std::size_t inStride, float* out,

@@ -56,7 +56,7 @@ void KnotWay::sumTo(Host exec, const WavelengthGrid& window, double scale, Real*
     const KnotRange knots = knotRange(table_, window);
     const simd::SpectrumArgs common = spectrumArgs(table_, knots, window, edges, scale);
     const auto& kernels = simd::kernels();
-    const std::size_t templates = table_.templates(), sumStride = (knots.count + 15) / 16 * 16;
+    const std::size_t sumStride = (knots.count + 15) / 16 * 16;
 
 #pragma omp parallel num_threads(threadsOf(exec))
     {
@@ -64,21 +64,24 @@ void KnotWay::sumTo(Host exec, const WavelengthGrid& window, double scale, Real*
         Buffer<double> scratch(simd::scratchDoubles(table_.size(), window.size));
         simd::SpectrumArgs args = common;
         args.scratch = scratch.data();
-        Buffer<float> coefficients, sums;
+        CoefficientSum coefficientSum(table_);
+        Buffer<float> sums;
         std::vector<double> shift;
 
-        // One product a spaxel: in a common one a column would depend on where in the matrix it stands, and so on which
-        // spaxels this rank has.
+        // Products of its own for every spaxel: in a common one a column would depend on where in the matrix it stands, and
+        // so on which spaxels this rank has. One for each range of templates that its stars have.
 #pragma omp for schedule(dynamic, 4) nowait
         for (std::size_t d = 0; d < dense_.spaxels().size(); ++d) {
             const DenseRange& range = dense_.spaxels()[d].range;
-            const std::size_t columns = paddedNodes(range), rowStride = columns + 16;  // not a power of two
-            if (coefficients.size() < templates * rowStride) coefficients = Buffer<float>(templates * rowStride);
-            if (sums.size() < columns * sumStride) sums = Buffer<float>(columns * sumStride);
-            std::fill_n(coefficients.data(), templates * rowStride, 0.0F);
-            dense_.add(d, coefficients.data(), rowStride);
-            multiply(false, true, knots.count, columns, templates, common.flux, common.fluxStride, coefficients.data(),
-                     rowStride, sums.data(), sumStride);
+            const CoefficientRows& rows = dense_.rows(d, coefficientSum);
+            const std::size_t nodes = std::size_t(range.nodes);
+            if (sums.size() < nodes * sumStride) sums = Buffer<float>(nodes * sumStride);
+            const float* row = rows.value.data();
+            for (const auto& [first, count] : rows.ranges) {
+                multiply(false, true, knots.count, nodes, count, common.flux + first * common.fluxStride,
+                         common.fluxStride, row, rows.stride, sums.data(), sumStride, row != rows.value.data());
+                row += count * rows.stride;
+            }
             shift.clear();
             for (int n = 0; n < range.nodes; ++n) shift.push_back(double(range.firstNode + n) * table_.nodeStep);
             to(args, out + dense_.spaxels()[d].spaxel * stride);

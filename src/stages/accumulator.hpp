@@ -18,7 +18,45 @@ std::vector<double> edgesOf(const WavelengthGrid&);
 simd::SpectrumArgs spectrumArgs(const KnotTable&, const KnotRange&, const WavelengthGrid& window,
                                 const std::vector<double>& edges, double scale);
 
-// A dense spaxel's coefficients [template][node], summed over its stars.
+// Coefficients of one spaxel: rows of the templates that its stars have, ascending. Short gaps between these are filled with
+// rows of zeros, so that the rows are a few ranges of templates.
+struct CoefficientRows {
+    struct Range {
+        std::size_t first, count;  // templates
+    };
+    std::vector<Range> ranges;
+    std::size_t stride = 0;    // paddedNodes()
+    std::vector<float> value;  // [row][stride], the ranges' one after the other
+
+    // Zeros for the templates that are marked; rowOf[template] of these becomes their row.
+    void begin(const std::vector<unsigned char>& marked, std::size_t rowStride, std::vector<std::uint32_t>& rowOf);
+};
+
+// Sums stars' coefficients. Stars between the same four templates share a table [node][corner], so that a star adds to sixteen
+// floats that stand side by side; these tables are folded into rows at the end. Buffers of one thread.
+class CoefficientSum {
+public:
+    explicit CoefficientSum(const KnotTable&);
+    // The rows are valid until the next call.
+    const CoefficientRows& operator()(const StarRecord*, const DenseRange&);
+
+private:
+    struct Tables {
+        std::uint32_t at, left;  // of the latest of a corner: its place, and how many stars it may still take
+    };
+    std::uint32_t newTable(std::uint32_t corner);
+
+    const KnotTable& table_;
+    std::size_t nodes_ = 0;
+    std::vector<Tables> latest_;           // [template]
+    std::vector<std::uint32_t> cornerOf_;  // [tables]
+    std::vector<float> sums_;              // [tables][nodes_][4]
+    std::vector<unsigned char> marked_;    // [template]
+    std::vector<std::uint32_t> rowOf_;     // [template]
+    CoefficientRows rows_;
+};
+
+// The dense spaxels of a galaxy.
 class DenseCoefficients {
 public:
     DenseCoefficients(Host, const BinnedStars&, const KnotTable&);
@@ -29,17 +67,17 @@ public:
     };
     const std::vector<Spaxel>& spaxels() const { return spaxels_; }
     bool isDense(std::size_t spaxel) const { return dense_[spaxel] != 0; }
-    // out[template * stride + node], zero before; 64-byte aligned, stride a multiple of 16.
-    void add(std::size_t denseIndex, float* out, std::size_t stride) const;
+    // Of one of them; sum: the thread's.
+    const CoefficientRows& rows(std::size_t denseIndex, CoefficientSum& sum) const;
 
 private:
-    void scatter(const DenseRange&, float* out, std::size_t stride) const;
+    void sumGiant(Host, std::size_t denseIndex, std::size_t parts);
 
     const BinnedStars& stars_;
     const KnotTable& table_;
     std::vector<Spaxel> spaxels_;
     std::vector<unsigned char> dense_;
-    std::vector<Buffer<float>> giants_;  // [dense index] of spaxels that all threads have summed; else empty
+    std::vector<CoefficientRows> giants_;  // [dense index] of spaxels that all threads have summed; else empty
 };
 
 class Accumulator::Way {

@@ -45,12 +45,12 @@ void oneBlasThread() {
 }
 
 void multiply(bool transposeA, bool transposeB, std::size_t m, std::size_t n, std::size_t k, const float* a,
-              std::size_t lda, const float* b, std::size_t ldb, float* c, std::size_t ldc) {
+              std::size_t lda, const float* b, std::size_t ldb, float* c, std::size_t ldc, bool add) {
     const int m_ = narrow<int>(m), n_ = narrow<int>(n), k_ = narrow<int>(k), lda_ = narrow<int>(lda),
               ldb_ = narrow<int>(ldb), ldc_ = narrow<int>(ldc);
-    const float one = 1, zero = 0;
+    const float one = 1, before = add ? 1 : 0;
     const auto product = [&] {
-        sgemm_(transposeA ? "T" : "N", transposeB ? "T" : "N", &m_, &n_, &k_, &one, a, &lda_, b, &ldb_, &zero, c,
+        sgemm_(transposeA ? "T" : "N", transposeB ? "T" : "N", &m_, &n_, &k_, &one, a, &lda_, b, &ldb_, &before, c,
                &ldc_);
     };
     // An OpenBLAS that was built without threads mixes up the buffers of two callers.

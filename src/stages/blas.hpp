@@ -9,8 +9,8 @@ namespace tessera {
 // its own below ours.
 void oneBlasThread();
 
-// C = op(A) op(B), column-major: op(A) is m x k, op(B) k x n.
+// C = op(A) op(B), or C += op(A) op(B), column-major: op(A) is m x k, op(B) k x n.
 void multiply(bool transposeA, bool transposeB, std::size_t m, std::size_t n, std::size_t k, const float* a,
-              std::size_t lda, const float* b, std::size_t ldb, float* c, std::size_t ldc);
+              std::size_t lda, const float* b, std::size_t ldb, float* c, std::size_t ldc, bool add = false);
 
 }  // namespace tessera

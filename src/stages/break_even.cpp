@@ -8,8 +8,8 @@ namespace tessera {
 
 namespace {
 
-// Spaxels of `count` stars each, their shifts spread evenly, and their templates over a quarter of the library: a spaxel has
-// the old ages and half of the metallicities.
+// Spaxels of `count` stars each as a dense galaxy has them: formed at a steady rate, of all metallicities, with shifts that are
+// spread evenly. How many templates they have decides on what a node costs.
 BinnedStars sampleStars(const KnotTable& table, std::size_t nSpaxels, std::size_t count, int nodes, bool dense) {
     BinnedStars b;
     b.stars = Buffer<StarRecord>(nSpaxels * count);
@@ -19,14 +19,17 @@ BinnedStars sampleStars(const KnotTable& table, std::size_t nSpaxels, std::size_
         state = state * 1664525U + 1013904223U;
         return float(state >> 8U) * 0x1p-24F;
     };
+    const auto& ages = table.logAgeGyr;
     const int firstNode = int(std::ceil(double(table.shiftMin) / table.nodeStep));
     // Between the second node and the last but two, away from them by more than a float's rounding.
     const float low = float((firstNode + 0.25) * table.nodeStep),
                 range = std::clamp(table.shiftMax - low, 0.0F, float((nodes - 3.5) * table.nodeStep));
     for (std::size_t s = 0; s <= nSpaxels; ++s) b.start[s] = s * count;
     for (std::size_t i = 0; i < b.stars.size(); ++i) {
-        const int age = int((0.5F + 0.5F * uniform()) * float(std::max(1, table.nAge - 1))),
-                  z = int((0.5F + 0.5F * uniform()) * float(std::max(1, table.nZ - 1)));
+        const double logAge = ages.back() + std::log10(std::max(1e-6, double(uniform())));
+        const auto above = std::upper_bound(ages.begin(), ages.end(), logAge) - ages.begin();
+        const int age = std::clamp(int(above) - 1, 0, std::max(0, table.nAge - 2)),
+                  z = int(uniform() * float(std::max(1, table.nZ - 1)));
         const float shift = low + range * (float(i % count) + 0.5F) / float(count);
         b.stars[i] = {z * table.nAge + age, uniform(), uniform(), 1.0F, shift, 1.0F, 0.01F, std::uint32_t(i)};
     }
@@ -48,20 +51,21 @@ double secondsFor(const BinnedStars& stars, const KnotTable& table, const Wavele
 
 }  // namespace
 
-// Few stars add up star by star, many in coefficients; in between neither is proportional to their number.
+// Neither way's time is a straight line: the more stars the more templates and bins of shifts they have.
 double measureStarsPerNode(const KnotTable& table, const WavelengthGrid& grid) {
-    constexpr int nodes = 16, most = 512;
+    constexpr std::size_t most = 1024;
+    constexpr int nodes = 24;
     if (!(table.nodeStep > 0)) return std::numeric_limits<double>::infinity();
-    // The tables of a fine library are made once for all spaxels of a galaxy.
-    const std::size_t nSpaxels = table.fine ? 256 : 16;
+    // Where stars are summed at the knots a spaxel's time does not depend on the others; the tables of a fine library are made
+    // once for all spaxels of a galaxy.
+    const std::size_t nSpaxels = table.fine ? 256 : 2;
     const WavelengthGrid window = grid.window(0, table.fine ? std::min<std::size_t>(grid.size, 64) : grid.size);
     Buffer<float> out(nSpaxels * window.size);
-    for (int perNode = 1; perNode <= most; perNode *= 2) {
+    for (std::size_t stars = 4; stars <= most; stars *= 2) {
         const auto seconds = [&](bool dense) {
-            return secondsFor(sampleStars(table, nSpaxels, std::size_t(perNode * nodes), nodes, dense), table, window,
-                              out.data());
+            return secondsFor(sampleStars(table, nSpaxels, stars * nodes, nodes, dense), table, window, out.data());
         };
-        if (seconds(true) < seconds(false)) return perNode;
+        if (seconds(true) < seconds(false)) return double(stars);
     }
     return std::numeric_limits<double>::infinity();
 }

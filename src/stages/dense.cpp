@@ -1,19 +1,98 @@
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "simd/kernels.hpp"
 #include "stages/accumulator.hpp"
 #include "stages/blocks.hpp"
+#include "tessera/core/error.hpp"
 
 namespace tessera {
 
 namespace {
 // Spaxels of more stars than this are summed by all threads, in parts of this length whatever their number.
 constexpr std::size_t part = std::size_t(1) << 17;
-// Stars between the same four templates that are added to one float after the other, about: equal summands round the
-// same way again and again. They are counted by samples.
-constexpr std::uint32_t sampleOf = 8, mostOfCorner = 512;
+// Stars between the same four templates that are added to one float after the other: equal summands round the same way again
+// and again.
+constexpr std::uint32_t mostOfCorner = 512;
 }  // namespace
+
+void CoefficientRows::begin(const std::vector<unsigned char>& marked, std::size_t rowStride,
+                            std::vector<std::uint32_t>& rowOf) {
+    constexpr std::size_t longestGap = 8;  // of templates, about what a product of its own costs
+    ranges.clear();
+    stride = rowStride;
+    std::size_t rows = 0;
+    for (std::size_t t = 0; t < marked.size(); ++t) {
+        if (marked[t] == 0) continue;
+        if (ranges.empty() || t > ranges.back().first + ranges.back().count + longestGap) {
+            ranges.push_back({t, 1});
+            ++rows;
+        } else {
+            const std::size_t count = t + 1 - ranges.back().first;
+            rows += count - std::exchange(ranges.back().count, count);
+        }
+        rowOf[t] = std::uint32_t(rows - 1);
+    }
+    value.assign(rows * stride, 0.0F);
+}
+
+CoefficientSum::CoefficientSum(const KnotTable& table)
+    : table_(table), latest_(table.templates(), Tables{0, 0}), rowOf_(table.templates()) {}
+
+std::uint32_t CoefficientSum::newTable(std::uint32_t corner) {
+    const std::size_t at = sums_.size();
+    sums_.resize(at + 4 * nodes_, 0.0F);
+    cornerOf_.push_back(corner);
+    latest_[corner] = {narrow<std::uint32_t>(at), mostOfCorner};
+    return latest_[corner].at;
+}
+
+const CoefficientRows& CoefficientSum::operator()(const StarRecord* stars, const DenseRange& r) {
+    for (const std::uint32_t corner : cornerOf_) latest_[corner] = {0, 0};
+    cornerOf_.clear();
+    sums_.clear();
+    nodes_ = (std::size_t(r.nodes) + 7) / 8 * 8;
+
+    constexpr std::size_t block = simd::coefficientBlock;
+    alignas(64) std::array<float, 8 * block> weights;
+    alignas(64) std::array<std::int32_t, block> corner, node;
+    std::array<std::uint32_t, block> place;
+    simd::StarCoefficients c{};
+    c.inverseStep = 1 / table_.nodeStep;
+    c.firstNode = r.firstNode;
+    c.weights = weights.data();
+    c.corner = corner.data();
+    c.node = node.data();
+    const auto& kernels = simd::kernels();
+    for (std::uint64_t first = r.begin; first < r.end; first += block) {
+        c.stars = stars + first;
+        c.n = std::min<std::size_t>(block, r.end - first);
+        kernels.starCoefficients(c);
+        for (std::size_t i = 0; i < c.n; ++i) {
+            const auto at = std::uint32_t(corner[i]);
+            Tables& latest = latest_[at];
+            const std::uint32_t begin = latest.left > 0 ? latest.at : newTable(at);
+            --latest.left;
+            place[i] = begin + 4 * std::uint32_t(node[i]);
+        }
+        kernels.addCoefficients(weights.data(), place.data(), c.n, sums_.data());
+    }
+
+    const auto zStep = std::size_t(table_.zStep()), ageStep = std::size_t(table_.ageStep());
+    const std::array<std::size_t, 4> steps{0, ageStep, zStep, zStep + ageStep};
+    marked_.assign(table_.templates(), 0);
+    for (const std::uint32_t at : cornerOf_)
+        for (const std::size_t step : steps) marked_[at + step] = 1;
+    rows_.begin(marked_, paddedNodes(r), rowOf_);
+    for (std::size_t k = 0; k < cornerOf_.size(); ++k) {
+        std::array<float*, 4> to;
+        for (std::size_t q = 0; q < to.size(); ++q)
+            to[q] = rows_.value.data() + rowOf_[cornerOf_[k] + steps[q]] * rows_.stride;
+        kernels.foldCorners(sums_.data() + 4 * nodes_ * k, nodes_, to.data());
+    }
+    return rows_;
+}
 
 DenseCoefficients::DenseCoefficients(Host exec, const BinnedStars& stars, const KnotTable& table)
     : stars_(stars), table_(table), dense_(stars.start.size() - 1, 0) {
@@ -24,75 +103,47 @@ DenseCoefficients::DenseCoefficients(Host exec, const BinnedStars& stars, const 
             spaxels_.push_back({s, *range++});
         }
     giants_.resize(spaxels_.size());
-    const std::size_t templates = table.templates();
     for (std::size_t d = 0; d < spaxels_.size(); ++d) {
         const DenseRange& r = spaxels_[d].range;
-        const std::size_t count = r.end - r.begin, parts = (count + part - 1) / part;
-        if (parts < 2) continue;
-        const std::size_t stride = paddedNodes(r), size = templates * stride;
-        Buffer<float> partial(parts * size);
-#pragma omp parallel for num_threads(threadsOf(exec)) schedule(dynamic, 1)
-        for (std::size_t p = 0; p < parts; ++p) {
-            std::fill_n(partial.data() + p * size, size, 0.0F);
-            scatter({r.begin + p * part, std::min<std::size_t>(r.begin + (p + 1) * part, r.end), r.firstNode, r.nodes},
-                    partial.data() + p * size, stride);
-        }
-        giants_[d] = Buffer<float>(size);
-#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
-        for (std::size_t i = 0; i < size; ++i) {
-            double sum = 0;
-            for (std::size_t p = 0; p < parts; ++p) sum += double(partial[p * size + i]);
-            giants_[d][i] = float(sum);
-        }
+        const std::size_t parts = (r.end - r.begin + part - 1) / part;
+        if (parts > 1) sumGiant(exec, d, parts);
     }
 }
 
-void DenseCoefficients::scatter(const DenseRange& r, float* out, std::size_t stride) const {
-    const std::size_t nodes = std::size_t(r.nodes), zStep = std::size_t(table_.zStep()),
-                      ageStep = std::size_t(table_.ageStep());
-    simd::ScatterArgs args{};
-    args.inverseStep = 1 / table_.nodeStep;
-    args.firstNode = r.firstNode;
-    args.nAge = table_.zStep();
-    args.ageStep = table_.ageStep();
-    args.out = out;
-    args.stride = stride;
-    std::vector<std::uint32_t> ofCorner(r.end - r.begin > mostOfCorner ? table_.templates() : 0, 0);
-    std::vector<float> before;  // [template][node] what has been taken out of `out`
-    const auto takeOut = [&](std::size_t t) {
-        for (std::size_t n = 0; n < nodes; ++n) before[t * nodes + n] += std::exchange(out[t * stride + n], 0.0F);
-    };
-    constexpr std::size_t block = 512;  // stays in the cache
-    for (std::size_t first = r.begin; first < r.end; first += block) {
-        args.stars = stars_.stars.data() + first;
-        args.count = std::min<std::size_t>(block, r.end - first);
-        simd::kernels().scatter(args);
-        if (ofCorner.empty()) continue;
-        for (std::size_t i = 0; i < args.count; i += sampleOf) {
-            const std::size_t corner = std::size_t(args.stars[i].corner);
-            if ((ofCorner[corner] += sampleOf) < mostOfCorner) continue;
-            ofCorner[corner] = 0;
-            if (before.empty()) before.resize(table_.templates() * nodes, 0.0F);
-            takeOut(corner);
-            if (ageStep > 0) takeOut(corner + ageStep);
-            if (zStep > 0) takeOut(corner + zStep);
-            if (ageStep > 0 && zStep > 0) takeOut(corner + zStep + ageStep);
-        }
-    }
-    if (before.empty()) return;
-    for (std::size_t t = 0; t < table_.templates(); ++t)
-        for (std::size_t n = 0; n < nodes; ++n) out[t * stride + n] += before[t * nodes + n];
-}
-
-void DenseCoefficients::add(std::size_t d, float* out, std::size_t stride) const {
+void DenseCoefficients::sumGiant(Host exec, std::size_t d, std::size_t parts) {
     const DenseRange& r = spaxels_[d].range;
-    if (giants_[d].empty()) {
-        scatter(r, out, stride);
-        return;
+    std::vector<CoefficientRows> partial(parts);
+#pragma omp parallel num_threads(threadsOf(exec))
+    {
+        CoefficientSum sum(table_);
+#pragma omp for schedule(dynamic, 1)
+        for (std::size_t p = 0; p < parts; ++p)
+            partial[p] = sum(
+                stars_.stars.data(),
+                {r.begin + p * part, std::min<std::uint64_t>(r.begin + (p + 1) * part, r.end), r.firstNode, r.nodes});
     }
-    const std::size_t from = paddedNodes(r);
-    for (std::size_t t = 0; t < table_.templates(); ++t)
-        for (std::size_t n = 0; n < std::size_t(r.nodes); ++n) out[t * stride + n] += giants_[d][t * from + n];
+    const std::size_t stride = paddedNodes(r);
+    std::vector<double> sums(table_.templates() * stride, 0.0);
+    std::vector<unsigned char> marked(table_.templates(), 0);
+    std::vector<std::uint32_t> rowOf(table_.templates());
+    for (const CoefficientRows& rows : partial) {
+        const float* from = rows.value.data();
+        for (const auto& [first, count] : rows.ranges)
+            for (std::size_t t = first; t < first + count; ++t, from += stride) {
+                marked[t] = 1;
+                for (std::size_t n = 0; n < stride; ++n) sums[t * stride + n] += double(from[n]);
+            }
+    }
+    giants_[d].begin(marked, stride, rowOf);
+    for (std::size_t t = 0; t < marked.size(); ++t)
+        if (marked[t] != 0)
+            for (std::size_t n = 0; n < stride; ++n)
+                giants_[d].value[rowOf[t] * stride + n] = float(sums[t * stride + n]);
+}
+
+const CoefficientRows& DenseCoefficients::rows(std::size_t d, CoefficientSum& sum) const {
+    if (!giants_[d].ranges.empty()) return giants_[d];
+    return sum(stars_.stars.data(), spaxels_[d].range);
 }
 
 }  // namespace tessera

@@ -46,13 +46,13 @@ enum MapIndex {
 SpaxelSums sumsOf(const StarRecord* stars, std::size_t count, const BandLightTable& table, const LibraryLimits& limits,
                   Doppler doppler) {
     alignas(64) double light[simd::mapBlock], velocity[simd::mapBlock];
+    simd::RecordColumns records;
     simd::MapColumns c{};
-    c.table = table.light.data();
+    c.records = &records;
+    c.table = table.corners.data();
     c.firstShift = table.axes.firstShift;
     c.step = table.axes.step;
     c.nodes = table.axes.nodes;
-    c.ageStep = table.axes.ageStep;
-    c.zStep = table.axes.zStep;
     c.c = units::c_km_s;
     c.ageLow = limits.leastAge();
     c.ageHigh = limits.mostAge();
@@ -114,7 +114,21 @@ BandLightTable bandLightTable(Host exec, const KnotTable& t, const WavelengthGri
             b.light[k * b.axes.nodes + i] = float(stretch * (high - low) / (1 + redshift));
         }
     }
+    b.corners = cornerLight(b.axes, b.light);
     return b;
+}
+
+std::vector<float> cornerLight(const BandLight& b, std::span<const float> light) {
+    const std::size_t templates = light.size() / b.nodes;
+    const std::array<int, 4> steps{0, b.ageStep, b.zStep, b.ageStep + b.zStep};
+    std::vector<float> out(4 * light.size(), 0.0F);
+    for (std::size_t t = 0; t < templates; ++t)
+        for (std::size_t q = 0; q < steps.size(); ++q) {
+            const std::size_t neighbour = t + std::size_t(steps[q]);
+            if (neighbour >= templates) continue;  // no star's corner
+            for (std::size_t i = 0; i < b.nodes; ++i) out[4 * (t * b.nodes + i) + q] = light[neighbour * b.nodes + i];
+        }
+    return out;
 }
 
 LibraryLimits limitsOf(const KnotTable& t) {

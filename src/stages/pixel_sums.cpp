@@ -106,23 +106,25 @@ private:
     RowWeights w_;
 };
 
-// Of a dense spaxel, the templates that have weight at each of its nodes; coefficients: [template][stride].
-void findWeights(const float* coefficients, std::size_t templates, std::size_t stride, std::size_t nodes,
-                 RowWeights& w) {
+// Of a dense spaxel, the templates that have weight at each of its nodes.
+void findWeights(const CoefficientRows& from, std::size_t nodes, RowWeights& w) {
     w.start.assign(nodes + 1, 0);
-    for (std::size_t t = 0; t < templates; ++t)
-        for (std::size_t n = 0; n < nodes; ++n) w.start[n + 1] += coefficients[t * stride + n] != 0 ? 1 : 0;
+    const auto forEach = [&](auto use) {
+        const float* row = from.value.data();
+        for (const auto& [first, count] : from.ranges)
+            for (std::size_t t = first; t < first + count; ++t, row += from.stride)
+                for (std::size_t n = 0; n < nodes; ++n)
+                    if (row[n] != 0) use(t, n, row[n]);
+    };
+    forEach([&](std::size_t, std::size_t n, float) { ++w.start[n + 1]; });
     for (std::size_t n = 0; n < nodes; ++n) w.start[n + 1] += w.start[n];
     w.row.resize(w.start[nodes]);
     w.weight.resize(w.start[nodes]);
     std::vector<std::uint32_t> place(w.start.begin(), w.start.end() - 1);
-    for (std::size_t t = 0; t < templates; ++t)
-        for (std::size_t n = 0; n < nodes; ++n) {
-            const float c = coefficients[t * stride + n];
-            if (c == 0) continue;
-            w.row[place[n]] = std::uint16_t(t);
-            w.weight[place[n]++] = c;
-        }
+    forEach([&](std::size_t t, std::size_t n, float weight) {
+        w.row[place[n]] = std::uint16_t(t);
+        w.weight[place[n]++] = weight;
+    });
 }
 
 }  // namespace
@@ -160,20 +162,16 @@ void PixelWay::sumRuns(Host exec, const BinnedStars& stars, const DenseCoefficie
 void PixelWay::sumNodes(Host exec, const DenseCoefficients& coefficientsOf) {
     const auto& dense = coefficientsOf.spaxels();
     if (dense.empty()) return;
-    const std::size_t templates = table_.templates();
     std::vector<std::vector<simd::RowSum>> ofSpaxel(dense.size());  // [node]
 #pragma omp parallel num_threads(threadsOf(exec))
     {
         RowStore& store = stores_[std::size_t(omp_get_thread_num())];
-        Buffer<float> coefficients;
+        CoefficientSum sum(table_);
         RowWeights w;
 #pragma omp for schedule(dynamic, 4)
         for (std::size_t d = 0; d < dense.size(); ++d) {
-            const std::size_t nodes = std::size_t(dense[d].range.nodes), stride = paddedNodes(dense[d].range) + 16;
-            if (coefficients.size() < templates * stride) coefficients = Buffer<float>(templates * stride);
-            std::fill_n(coefficients.data(), templates * stride, 0.0F);
-            coefficientsOf.add(d, coefficients.data(), stride);
-            findWeights(coefficients.data(), templates, stride, nodes, w);
+            const std::size_t nodes = std::size_t(dense[d].range.nodes);
+            findWeights(coefficientsOf.rows(d, sum), nodes, w);
             const RowStore::Rows kept = store.keep(w);
             for (std::size_t n = 0; n < nodes; ++n) ofSpaxel[d].push_back(kept.sum(w, n, dense[d].spaxel));
         }
