@@ -142,6 +142,11 @@ TEST_CASE("the adjoint on simt is that on cpu", "[gpu][adjoint]") {
     SECTION("a PSF that varies with wavelength, and acts first") {
         varying = true;
     }
+    SECTION("a Moffat that varies") {
+        varying = true;
+        o.psf = PsfKind::moffat;
+        o.lsf = LsfKind::polynomial;
+    }
     AdjointScene s = makeScene(o);
     if (varying) {
         s.config.psf->referenceWavelength = 4800;

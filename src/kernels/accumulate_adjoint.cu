@@ -158,14 +158,24 @@ __device__ void gatherStar(const AccumulateArgs& a, const AccumulateTile& tile, 
     bar.shift += s.mass * sums[3];
 }
 
-// By a warp. Of stars of any mass: a cotangent is wanted of the light ones too.
-__device__ double meanShift(const AccumulateArgs& a, std::uint32_t first, std::uint32_t end) {
-    double sum = 0;
-    for (std::uint32_t i = first + threadIdx.x % 32; i < end; i += 32) sum += double(a.star[i].shift);
-    return warpSum(sum) / double(end - first);
+// By a warp: from which no star of the run is farther than need be.
+__device__ double middleShift(const AccumulateArgs& a, std::uint32_t first, std::uint32_t end) {
+    float low = INFINITY, high = -INFINITY;
+    for (std::uint32_t i = first + threadIdx.x % 32; i < end; i += 32) {
+        const float shift = a.star[i].shift;
+        low = shift < low ? shift : low;
+        high = shift > high ? shift : high;
+    }
+    for (int bits = 16; bits > 0; bits /= 2) {
+        const float otherLow = __shfl_xor_sync(all, low, bits), otherHigh = __shfl_xor_sync(all, high, bits);
+        low = otherLow < low ? otherLow : low;
+        high = otherHigh > high ? otherHigh : high;
+    }
+    return 0.5 * (double(low) + double(high));
 }
 
-__global__ void __launch_bounds__(threads) gatherKernel(GatherArgs g) {
+// Shared memory holds five blocks a multiprocessor: registers for more are not saved.
+__global__ void __launch_bounds__(threads, 6) gatherKernel(GatherArgs g) {
     TESSERA_DYNAMIC_SHARED(double, memory);
     const AccumulateArgs& a = g.sum;
     const GatherItem item = g.item[blockIdx.x];
@@ -182,7 +192,7 @@ __global__ void __launch_bounds__(threads) gatherKernel(GatherArgs g) {
         const double lnFirst = a.log ? std::log(a.edge[tile.firstPixel]) : 0;
         for (std::uint32_t r = item.firstRun + warp; r < item.firstRun + item.runs; r += warps) {
             const std::uint32_t first = a.run[r].first, end = first + a.run[r].count;
-            const double centre = meanShift(a, first, end);
+            const double centre = middleShift(a, first, end);
             AtShift{a, tile, integrals, centre, std::exp(centre), std::exp(-centre), lnFirst}.rows(rows);
             __syncwarp();
             for (std::uint32_t i = first; i < end; ++i) {

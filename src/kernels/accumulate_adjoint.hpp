@@ -12,7 +12,7 @@ namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
 
 // A block gathers for one item, tile of wavelengths by tile; its warps take the runs in turns. The stars of a run share the
-// cotangents at the knots and their two derivatives at their mean shift.
+// cotangents at the knots and their two derivatives in the middle of their shifts.
 struct GatherItem {
     std::uint32_t firstRun, runs, row;  // row: of the spaxel's cotangent
 };
@@ -20,8 +20,8 @@ struct GatherItem {
 std::vector<GatherItem> planGather(std::span<const std::uint32_t> spaxelRun, std::span<const std::uint32_t> firstOfRun);
 
 struct GatherArgs {
-    AccumulateArgs
-        sum;  // whose transpose is wanted; of its runs the stars alone are looked at, its items and output are not
+    // Whose transpose is wanted; of its runs first and count alone are looked at, its items and output are not.
+    AccumulateArgs sum;
     View<const GatherItem> item;
     View<const float> spectraBar;  // [rows][sum.stride]
     View<StarRecordBar> bar;       // [stars] +=
