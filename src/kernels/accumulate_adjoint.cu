@@ -160,6 +160,7 @@ __device__ void gatherStar(const AccumulateArgs& a, const AccumulateTile& tile, 
 
 // By a warp: from which no star of the run is farther than need be.
 __device__ double middleShift(const AccumulateArgs& a, std::uint32_t first, std::uint32_t end) {
+    if (end - first == 1) return double(a.star[first].shift);
     float low = INFINITY, high = -INFINITY;
     for (std::uint32_t i = first + threadIdx.x % 32; i < end; i += 32) {
         const float shift = a.star[i].shift;
