@@ -8,6 +8,7 @@
 
 #include "linearisation.hpp"
 #include "stages/blocks.hpp"
+#include "stages/kernel_ranges.hpp"
 #include "stages/line_slope.hpp"
 #include "stages/maps_adjoint.hpp"
 #include "stages/optics_transpose.hpp"
@@ -120,7 +121,7 @@ ViewSums Linearisation::State::inputsOfCube(const Cube& cubeBar, const GradientO
     std::optional<LineSlopeDots> lineDots;
     if (!lsfs.empty()) lineDots.emplace(o, transpose, lsfSlope(), lsfs);
     std::optional<Accumulator> accumulator;
-    if (instrument && !rubix()) accumulator.emplace(exec, binned, table);
+    if (instrument && !rubix()) accumulator.emplace(exec, binned(), table);
     std::optional<TemplatesBar> templates;
     if (options.templates) templates.emplace(table);
 
@@ -130,7 +131,8 @@ ViewSums Linearisation::State::inputsOfCube(const Cube& cubeBar, const GradientO
         lsfBar(lsfs.size(), std::vector<double>(lit.size(), 0.0));
     Buffer<float> cotangents;
     Buffer<double> forward;
-    forBlocks(instrument ? 3 : 1, [&](std::size_t first, std::size_t count, std::size_t stride) {
+    forBlocks(instrument ? (lineDots && kernelsDiffer(o) ? 4 : 3) : 1, [&](std::size_t first, std::size_t count,
+                                                                           std::size_t stride) {
         const std::size_t wide = count + 2 * wings, size = lit.size() * stride;
         if (cotangents.size() < size) cotangents = Buffer<float>(size, 0.0F);
         {
@@ -140,11 +142,11 @@ ViewSums Linearisation::State::inputsOfCube(const Cube& cubeBar, const GradientO
         {
             const StageTimer timer("accumulate adjoint");
             if (rubix())
-                accumulateRubixAdjoint(exec, binned, library, view.redshift, o.grid(), cotangents.data() + wings,
+                accumulateRubixAdjoint(exec, binned(), library, view.redshift, o.grid(), cotangents.data() + wings,
                                        stride, bar.data());
             else
-                spectra->adjoint(exec, o.grid().window(std::ptrdiff_t(first) - std::ptrdiff_t(wings), wide), scale(),
-                                 cotangents.data(), stride, bar.data(), templates ? &*templates : nullptr);
+                spectra().adjoint(exec, o.grid().window(std::ptrdiff_t(first) - std::ptrdiff_t(wings), wide), scale(),
+                                  cotangents.data(), stride, bar.data(), templates ? &*templates : nullptr);
         }
         if (!instrument) return;
         const StageTimer timer("instrument adjoint");

@@ -2,8 +2,10 @@
 #include "device_adjoint.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
+#include "device_adjoint_stars.hpp"
 #include "device_inputs.hpp"
 #include "device_knots.hpp"
 #include "device_optics.hpp"
@@ -12,6 +14,7 @@
 #include "kernels/noise_adjoint.hpp"
 #include "kernels/rubix_adjoint.hpp"
 #include "kernels/star_inputs.hpp"
+#include "stages/kernel_differences.hpp"
 #include "stages/kernel_ranges.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/physics/noise.hpp"
@@ -21,39 +24,10 @@ inline namespace TESSERA_GPU_BACKEND {
 
 namespace {
 
-// The bins of shifts of every spaxel, in parts of at most longestRun stars.
-struct Bins {
-    std::vector<ShiftBin> bin;
-    std::vector<std::uint32_t> first;      // [bins + 1] star
-    std::vector<std::uint32_t> spaxelBin;  // [spaxels + 1]
-};
-Bins binsOf(const BinnedStars& b, const KnotTable& table) {
-    Bins out;
-    const float low = table.shiftMin, step = float(table.shiftStep);
-    const auto binOf = [&](std::uint64_t k) { return int((b.stars[k].shift - low) / step); };
-    for (std::size_t s = 0; s + 1 < b.start.size(); ++s) {
-        out.spaxelBin.push_back(std::uint32_t(out.bin.size()));
-        for (std::uint64_t i = b.start[s]; i < b.start[s + 1];) {
-            const std::uint64_t begin = i;
-            double sum = 0;
-            for (const int bin = binOf(i); i < b.start[s + 1] && binOf(i) == bin; ++i) sum += double(b.stars[i].shift);
-            const double centre = sum / double(i - begin);
-            for (std::uint64_t k = begin; k < i; k += longestRun) {
-                out.first.push_back(std::uint32_t(k));
-                out.bin.push_back(
-                    {std::uint32_t(k), std::uint32_t(std::min<std::uint64_t>(longestRun, i - k)), centre});
-            }
-        }
-    }
-    out.spaxelBin.push_back(std::uint32_t(out.bin.size()));
-    out.first.push_back(narrow<std::uint32_t>(b.stars.size()));
-    return out;
-}
-
 // The sum of the stars' spectra and its transpose.
 class StarSpectra {
 public:
-    StarSpectra(const Stream&, const AdjointTask&, bool forward);
+    StarSpectra(const Stream&, const AdjointTask&, const AdjointStars&, bool forward);
     // Rows of forward()'s spectra: of the spaxels, then of the parts of those that are summed in parts.
     std::size_t forwardRows() const { return plan_.rows; }
     // Pixels [first - wings, first + count + wings) of the lit spaxels.
@@ -71,14 +45,12 @@ private:
 
     const Stream& s_;
     const AdjointTask& t_;
+    const OrderedStars& stars_;
     AccumulatePlan plan_;
-    DeviceBuffer<StarRecord> star_;
     DeviceBuffer<StarRecordBar> bar_;
     // At the knots.
     std::optional<DeviceKnots> knots_;
-    DeviceBuffer<ShiftBin> bins_;
     DeviceBuffer<GatherItem> gather_;
-    DeviceBuffer<StarRun> run_;
     DeviceBuffer<AccumulateItem> items_;
     DeviceBuffer<PartList> parts_;
     // RUBIX's.
@@ -86,15 +58,13 @@ private:
     DeviceBuffer<double> wavelength_, flux_, centre_;
 };
 
-StarSpectra::StarSpectra(const Stream& s, const AdjointTask& t, bool forward)
-    : s_(s), t_(t), star_(upload(s, t.binned.stars)), bar_(star_.size(), s) {
+StarSpectra::StarSpectra(const Stream& s, const AdjointTask& t, const AdjointStars& stars, bool forward)
+    : s_(s), t_(t), stars_(stars.ordered()), bar_(stars_.star.size(), s) {
     bar_.zero();
-    const std::size_t spaxels = t.binned.start.size() - 1;
     if (t.table.rubix) {
-        plan_.rows = spaxels;
-        std::vector<std::uint32_t> first, numbers;
-        for (const std::uint64_t k : t.binned.start) first.push_back(narrow<std::uint32_t>(k));
-        for (std::size_t k = 0; k < spaxels; ++k) numbers.push_back(std::uint32_t(k));
+        plan_.rows = stars.lit().size();
+        std::vector<std::uint32_t> first = stars.firstOfLit(), numbers(plan_.rows);
+        std::iota(numbers.begin(), numbers.end(), 0U);
         const std::vector<double> centres = t.plan.optics.grid().centres();
         firstStar_ = upload(s, first);
         spaxel_ = upload(s, numbers);
@@ -104,25 +74,20 @@ StarSpectra::StarSpectra(const Stream& s, const AdjointTask& t, bool forward)
         s.synchronize();
         return;
     }
-    const Bins b = binsOf(t.binned, t.table);
-    const std::vector<GatherItem> items = planGather(b.spaxelBin, b.bin);
+    const std::vector<GatherItem> items = planGather(stars_.spaxelRun, stars_.firstOfRun);
     knots_.emplace(s, t.table);
-    bins_ = upload(s, b.bin);
     gather_ = upload(s, items);
-    s.synchronize();
-    if (!forward) return;
-    plan_ = planAccumulate(b.spaxelBin, b.first);
-    const auto first = upload(s, b.first);
-    run_ = DeviceBuffer<StarRun>(b.bin.size(), s);
-    describeRuns(s, {star_.view(), first.view(), run_.view()});
-    items_ = upload(s, plan_.items);
-    parts_ = upload(s, plan_.parts);
+    if (forward) {
+        plan_ = planAccumulate(stars_.spaxelRun, stars_.firstOfRun);
+        items_ = upload(s, plan_.items);
+        parts_ = upload(s, plan_.parts);
+    }
     s.synchronize();
 }
 
 RubixArgs StarSpectra::rubixArgs(std::size_t stride) const {
     RubixArgs a;
-    a.star = star_.view();
+    a.star = stars_.star.view();
     a.first = firstStar_.view();
     a.spaxel = spaxel_.view();
     a.wavelength = wavelength_.view();
@@ -145,10 +110,10 @@ void StarSpectra::adjoint(std::size_t first, std::size_t count, const DeviceBuff
     const DeviceWindow of(s_, *knots_, t_.table, window(first, count), gatherSharedBytes);
     GatherArgs g;
     g.sum = of.args();
-    g.sum.star = star_.view();
+    g.sum.star = stars_.star.view();
+    g.sum.run = stars_.run.view();
     g.sum.scale = t_.plan.scale;
     g.sum.stride = stride;
-    g.bin = bins_.view();
     g.item = gather_.view();
     g.spectraBar = spectraBar.view();
     g.bar = bar_.view();
@@ -159,7 +124,7 @@ void StarSpectra::adjoint(std::size_t first, std::size_t count, const DeviceBuff
 void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<double>& out, std::size_t stride) {
     if (t_.table.rubix) {
         out.zero();  // RUBIX's border in wavelength
-        DeviceBuffer<double> factor(star_.size(), s_);
+        DeviceBuffer<double> factor(stars_.star.size(), s_);
         RubixArgs a = rubixArgs(stride);
         a.factor = factor.view();
         a.precise = out.view();
@@ -169,8 +134,8 @@ void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<dou
     const WavelengthGrid w = window(first, count);
     const DeviceWindow of(s_, *knots_, t_.table, w, accumulateSharedBytes);
     AccumulateArgs a = of.args();
-    a.star = star_.view();
-    a.run = run_.view();
+    a.star = stars_.star.view();
+    a.run = stars_.run.view();
     a.item = items_.view();
     a.scale = t_.plan.scale;
     a.precise = out.view();
@@ -183,7 +148,7 @@ void StarSpectra::forward(std::size_t first, std::size_t count, DeviceBuffer<dou
 void StarSpectra::pieces(DeviceBuffer<PieceBar>& out) const {
     const AxisSlopeTable age = ageSlopes(t_.table.logAgeGyr), z = metallicitySlopes(t_.table.zAxis, t_.table.rubix);
     const auto dAge = upload(s_, age.slope), dZ = upload(s_, z.slope);
-    piecesOfRecords(s_, {star_.view(),
+    piecesOfRecords(s_, {stars_.star.view(),
                          bar_.view(),
                          {t_.table.nAge, t_.table.rubix, age.at(nullptr), z.at(nullptr)},
                          dAge.view(),
@@ -194,39 +159,70 @@ void StarSpectra::pieces(DeviceBuffer<PieceBar>& out) const {
 
 class KernelAdjoint final : public DeviceAdjoint {
 public:
+    void take(const Stars& stars) override { stars_.take(stars); }
+    std::vector<FrameSums> frameSums(const std::vector<std::size_t>& blocks, const Vec3d& centre, double boxSize,
+                                     double radius, const Vec3d& velocity) override {
+        return stars_.frameSums(blocks, centre, boxSize, radius, velocity);
+    }
+    StarsInView project(const CubePlan& plan, const SpaxelGrid& field, const GalaxyFrame& frame, double boxSize,
+                        Doppler doppler) override {
+        return stars_.project(plan, field, frame, boxSize, doppler);
+    }
+    void order(const KnotTable& table, std::size_t spaxels) override { stars_.order(table, spaxels); }
+    void order(const BinnedStars& b, const KnotTable& table, std::size_t spaxels, std::uint64_t before) override {
+        stars_.order(b, table, spaxels, before);
+    }
+    const std::vector<std::uint32_t>& lit() const override { return stars_.lit(); }
+    BinnedStars binned() const override { return stars_.binned(); }
     AdjointSums vjp(const AdjointTask&, const Cube& cubeBar) override;
     Cube noise(const NoiseTask&, const Cube& flux, const Cube& noisyBar) override;
 
 private:
-    void addLineSlopes(const AdjointTask&, const DeviceBuffer<double>& taps, DeviceTranspose&,
-                       const DeviceBuffer<float>& cube, std::size_t first, std::size_t count,
-                       DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
+    // As LineSlopeDots of stages/.
+    struct LineSlopes {
+        DeviceBuffer<double> taps;
+        DeviceTranspose& transpose;
+        KernelDifferences differences;
+        std::optional<DeviceTranspose> ofDifferences;
+    };
+    void addLineSlopes(const AdjointTask&, LineSlopes&, const DeviceBuffer<float>& cube, std::size_t first,
+                       std::size_t count, DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
                        std::vector<DeviceBuffer<double>>& sums) const;
     DeviceBuffer<PieceBar> gatherPieces(const AdjointTask&, const Cube& cubeBar, AdjointSums&);
     std::size_t blockOf(const AdjointTask&, bool instrument, std::size_t forwardRows) const;
     Stream s_;
+    AdjointStars stars_{s_};
 };
 
-// As LineSlopeDots of stages/. The spectra are used up.
-void KernelAdjoint::addLineSlopes(const AdjointTask& t, const DeviceBuffer<double>& taps, DeviceTranspose& transpose,
-                                  const DeviceBuffer<float>& cube, std::size_t first, std::size_t count,
-                                  DeviceBuffer<double>& spectra, std::size_t stride, DeviceBuffer<float>& room,
+// The spectra are used up.
+void KernelAdjoint::addLineSlopes(const AdjointTask& t, LineSlopes& lines, const DeviceBuffer<float>& cube,
+                                  std::size_t first, std::size_t count, DeviceBuffer<double>& spectra,
+                                  std::size_t stride, DeviceBuffer<float>& room,
                                   std::vector<DeviceBuffer<double>>& sums) const {
-    const std::size_t wings = t.plan.optics.wings(), reach = 2 * wings, rows = t.binned.spaxel.size();
-    for (const KernelRange& r : sourceRanges(t.plan.optics, first, count)) {
+    const Optics& o = t.plan.optics;
+    const std::size_t wings = o.wings(), reach = 2 * wings, rows = stars_.lit().size();
+    lines.transpose.throughPsf(cube, first, count, room, stride);
+    for (const KernelRange& r : sourceRanges(o, first, count)) {
         const std::size_t begin = r.begin > reach ? r.begin - reach : 0,
                           end = std::min(r.end, count);  // of the targets
-        transpose.throughPsf(r.kernel, cube, first + begin, end - begin, room, stride);
+        const std::vector<KernelRange> others = otherTargets(o, first, begin, end, r.kernel);
+        DeviceBuffer<float> change(others.empty() ? 0 : rows * (end - begin), s_);
+        change.zero();
+        for (const KernelRange& other : others)
+            lines.ofDifferences->throughKernel(lines.differences(r.kernel, other.kernel), cube, first + other.begin,
+                                               other.end - other.begin, change, end - begin, other.begin - begin);
         LineSlopeArgs a;
         a.bar = std::as_const(room).view();
         a.barStride = stride;
+        a.firstBar = begin;
         a.targets = end - begin;
+        a.change = std::as_const(change).view();
         a.spectra = spectra.view();
         a.stride = stride;
         a.firstSource = r.begin;
         a.sources = r.end - r.begin;
         a.rows = rows;
-        a.taps = taps.view();
+        a.taps = lines.taps.view();
         a.width = reach + 1;
         a.tapStride = t.lsfSlope->sources();
         a.firstTap = first + r.begin;
@@ -251,10 +247,11 @@ void KernelAdjoint::addLineSlopes(const AdjointTask& t, const DeviceBuffer<doubl
 // Pixels of a block: its spectra take at most a quarter of the device. The same for all ranks.
 std::size_t KernelAdjoint::blockOf(const AdjointTask& t, bool instrument, std::size_t forwardRows) const {
     const Optics& o = t.plan.optics;
-    const std::size_t wings = o.wings(), pixels = o.grid().size, lit = t.binned.spaxel.size();
+    const std::size_t wings = o.wings(), pixels = o.grid().size, lit = stars_.lit().size();
     if (t.table.rubix) return pixels;
     const auto rowsOf = [&](std::size_t spaxels, std::size_t more) {
-        return spaxels + DeviceTranspose::temporaryRows(o, spaxels) + (instrument ? 2 * more : 0);
+        const std::size_t changes = t.lsfSlope && kernelsDiffer(o) ? spaxels : 0;
+        return spaxels + changes + DeviceTranspose::temporaryRows(o, spaxels) + (instrument ? 2 * more : 0);
     };
     constexpr std::size_t least = 64;
     const std::size_t room = blockRoom(t.memory, rowsOf(lit, forwardRows) * least * sizeof(float));
@@ -266,10 +263,10 @@ std::size_t KernelAdjoint::blockOf(const AdjointTask& t, bool instrument, std::s
 // The pieces' cotangents, in the records' order, or where the galaxy is this rank's alone in that of its pieces.
 DeviceBuffer<PieceBar> KernelAdjoint::gatherPieces(const AdjointTask& t, const Cube& cubeBar, AdjointSums& out) {
     const Optics& o = t.plan.optics;
-    const std::size_t wings = o.wings(), pixels = o.grid().size, lit = t.binned.spaxel.size();
+    const std::size_t wings = o.wings(), pixels = o.grid().size, lit = stars_.lit().size();
     const bool instrument = !t.psfSlopes.empty() || t.lsfSlope;
     std::optional<StageTimer> timer(std::in_place, "upload");
-    DeviceBuffer<PieceBar> pieces(t.giveBack ? t.binned.stars.size() : t.pieces.number, s_);
+    DeviceBuffer<PieceBar> pieces(t.giveBack ? stars_.ordered().star.size() : t.pieces.number, s_);
     pieces.zero();
     out.psf.assign(t.psfSlopes.size(), std::vector<double>(lit));
     out.lsf.assign(t.lsfs.size(), std::vector<double>(lit));
@@ -280,16 +277,22 @@ DeviceBuffer<PieceBar> KernelAdjoint::gatherPieces(const AdjointTask& t, const C
     auto cube = upload(s_, cubeBar.data);
     const auto covered = upload(s_, t.plan.covered);
     blankUncovered(s_, {cube.view(), covered.view()});
-    const TransposePlaces places(s_, o, t.binned.spaxel, t.wanted);
+    const TransposePlaces places(s_, o, stars_.lit(), t.wanted);
     DeviceTranspose transpose(s_, o, places, o.psf(), o.lsf());
     std::vector<std::unique_ptr<DeviceTranspose>> slopes;  // of the PSF's parameters
     for (const Psf& psf : t.psfSlopes) slopes.push_back(std::make_unique<DeviceTranspose>(s_, o, places, psf, o.lsf()));
-    DeviceBuffer<double> lineSlope;
-    if (t.lsfSlope) lineSlope = upload(s_, t.lsfSlope->taps);
+    std::optional<LineSlopes> lines;
+    if (t.lsfSlope) {
+        lines.emplace(LineSlopes{upload(s_, t.lsfSlope->taps), transpose, {}, {}});
+        if (kernelsDiffer(o)) {
+            lines->differences = kernelDifferences(*o.psf(), wings);
+            lines->ofDifferences.emplace(s_, o, places, lines->differences.psf, o.lsf());
+        }
+    }
     std::vector<DeviceBuffer<double>> psf, lsf;  // [lit]
     for (auto [sums, count] : {std::pair(&psf, t.psfSlopes.size()), std::pair(&lsf, t.lsfs.size())})
         for (std::size_t k = 0; k < count; ++k) sums->emplace_back(lit, s_).zero();
-    StarSpectra stars(s_, t, instrument);
+    StarSpectra stars(s_, t, stars_, instrument);
     timer.reset();
 
     const std::size_t block = blockOf(t, instrument, instrument ? stars.forwardRows() : 0);
@@ -311,7 +314,7 @@ DeviceBuffer<PieceBar> KernelAdjoint::gatherPieces(const AdjointTask& t, const C
             dotRows(s_,
                     {std::as_const(spectra).view(), {}, std::as_const(forward).view(), stride, wide, psf[k].view()});
         }
-        if (t.lsfSlope) addLineSlopes(t, lineSlope, transpose, cube, first, count, forward, stride, spectra, lsf);
+        if (lines) addLineSlopes(t, *lines, cube, first, count, forward, stride, spectra, lsf);
     }
     for (std::size_t k = 0; k < psf.size(); ++k) psf[k].download(out.psf[k].data());
     for (std::size_t p = 0; p < lsf.size(); ++p) lsf[p].download(out.lsf[p].data());

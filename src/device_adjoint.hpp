@@ -16,14 +16,20 @@
 
 namespace tessera {
 
-// One galaxy in one view, as the stages of the CPU have prepared it.
+// What project() says of a galaxy's stars in a view.
+struct StarsInView {
+    float shiftMin = 0, shiftMax = 0;  // of all on the padded grid
+    std::uint64_t inside = 0;          // that the field keeps
+    bool inMask = false;               // whether any is
+};
+
+// One galaxy in one view, whose stars are in order.
 struct AdjointTask {
     const Stars& stars;
     std::vector<std::size_t> blocks;  // first star of each block of rows, and the end
     const GalaxyFrame& frame;
     const Pieces& pieces;  // with their spaxels
     const CubePlan& plan;
-    const BinnedStars& binned;  // none dense; spaxels without stars left out
     const KnotTable& table;
     const SspLibrary& library;
     double redshift = 0;
@@ -41,7 +47,7 @@ struct AdjointTask {
 struct AdjointSums {
     StarsBar stars;
     std::vector<ViewSums> view;  // of this rank's blocks of rows, to be added up in order
-    // By spaxel of binned, so that their sums do not depend on the ranks.
+    // By lit spaxel, so that their sums do not depend on the ranks.
     std::vector<std::vector<double>> psf, lsf;  // of psfSlopes, of lsfs
 };
 
@@ -57,6 +63,23 @@ struct NoiseTask {
 class DeviceAdjoint {
 public:
     virtual ~DeviceAdjoint() = default;
+
+    // The stars, before any adjoint: to the device. They must live until it has them in order.
+    virtual void take(const Stars&) = 0;
+    // As SumFrame, over each of the blocks.
+    virtual std::vector<FrameSums> frameSums(const std::vector<std::size_t>& blocks, const Vec3d& centre,
+                                             double boxSize, double radius, const Vec3d& velocity) = 0;
+    // Of a galaxy that this rank has for itself, each star in its nearest spaxel; then in order. spaxels: of the padded field.
+    virtual StarsInView project(const CubePlan&, const SpaxelGrid& field, const GalaxyFrame&, double boxSize,
+                                Doppler) = 0;
+    virtual void order(const KnotTable&, std::size_t spaxels) = 0;
+    // Or as the stages of the CPU have them in order: none dense, spaxels without stars left out. before: stars of other ranks
+    // that come before these.
+    virtual void order(const BinnedStars&, const KnotTable&, std::size_t spaxels, std::uint64_t before) = 0;
+    // Spaxels with stars, ascending; and the stars in their order, once more for the CPU, of all spaxels.
+    virtual const std::vector<std::uint32_t>& lit() const = 0;
+    virtual BinnedStars binned() const = 0;
+
     // cubeBar: finite where spaxels are wanted and pixels covered.
     // A call of all ranks that share the galaxy. Bitwise the same for any number of them.
     virtual AdjointSums vjp(const AdjointTask&, const Cube& cubeBar) = 0;

@@ -39,11 +39,11 @@ void add(ProjectTotal& to, const ProjectTotal& p) {
     to.inMask += p.inMask;
 }
 
-Sky projectStars(const Stream& s, const DeviceView& view, const DeviceStars& stars,
-                 const std::vector<ProjectedGalaxy>& galaxies) {
+Sky projectStars(const Stream& s, const CubePlan& plan, const SpaxelGrid& field, Doppler doppler,
+                 const DeviceStars& stars, const std::vector<ProjectedGalaxy>& galaxies) {
     const StageTimer timer("project");
-    const std::size_t n = stars.mass.size(), pad = view.plan.optics.pad();
-    const std::vector<std::uint8_t> use = spaxelUse(view.plan, view.field.n, pad);
+    const std::size_t n = stars.mass.size(), pad = plan.optics.pad();
+    const std::vector<std::uint8_t> use = spaxelUse(plan, field.n, pad);
     std::vector<GalaxyRows> rows;
     std::vector<ProjectGalaxy> seen;
     for (const ProjectedGalaxy& g : galaxies) {
@@ -61,8 +61,8 @@ Sky projectStars(const Stream& s, const DeviceView& view, const DeviceStars& sta
     a.galaxy = dSeen.view();
     a.position = stars.position.view();
     a.velocity = stars.velocity.view();
-    a.grid = view.field.padded(pad);
-    a.doppler = view.doppler;
+    a.grid = field.padded(pad);
+    a.doppler = doppler;
     a.use = dUse.view();
     a.spaxel = sky.spaxel.view();
     a.shift = sky.shift.view();

@@ -29,8 +29,9 @@ struct Sky {
     DeviceBuffer<float> shift;
     std::vector<ProjectTotal> totals;  // of every galaxy
 };
-// Waits.
-Sky projectStars(const Stream&, const DeviceView&, const DeviceStars&, const std::vector<ProjectedGalaxy>&);
+// field: without its padding. Waits.
+Sky projectStars(const Stream&, const CubePlan&, const SpaxelGrid& field, Doppler, const DeviceStars&,
+                 const std::vector<ProjectedGalaxy>&);
 void add(ProjectTotal& to, const ProjectTotal&);
 // Sums over each of the blocks of rows. Waits.
 std::vector<FrameSums> blockSums(const Stream&, const DeviceStars&, const std::vector<std::size_t>& blocks,

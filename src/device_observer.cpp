@@ -144,7 +144,7 @@ std::vector<MadeCubes> KernelPipeline::make(const DeviceView& v, std::span<const
     std::vector<Member> group = members(all, first, end, stars, done);
     std::vector<ProjectedGalaxy> seen;
     for (const Member& m : group) seen.push_back({m.rows, m.frame, all[m.galaxy].boxSize});
-    Sky sky = projectStars(stream_, v, stars, seen);
+    Sky sky = projectStars(stream_, v.plan, v.field, v.doppler, stars, seen);
     std::vector<std::pair<TableKey, std::vector<Member>>> alike;  // of one table of knots
     for (std::size_t i = 0; i < group.size(); ++i) {
         Member& m = group[i];

@@ -129,14 +129,20 @@ DeviceTranspose::DeviceTranspose(const Stream& s, const Optics& shape, const Tra
     s.synchronize();
 }
 
-void DeviceTranspose::throughPsf(std::size_t kernel, const DeviceBuffer<float>& cubeBar, std::size_t first,
-                                 std::size_t count, DeviceBuffer<float>& out, std::size_t stride) {
+void DeviceTranspose::throughPsf(const DeviceBuffer<float>& cubeBar, std::size_t first, std::size_t count,
+                                 DeviceBuffer<float>& out, std::size_t stride) {
     const Spectra<const float> cube{cubeBar.view(), shape_.grid().size, first};
     const Spectra<float> spectra{out.view(), stride, 0};
     if (blur_)
-        blur_->withKernel(kernel, cube, spectra, places_.slot, places_.place, count);
+        (*blur_)(cube, spectra, places_.slot, places_.place, std::ptrdiff_t(first), count);
     else
         spreadLinesTransposed(s_, {cube, spectra, places_.litSource.view(), count, one_.view(), 1, 0, 0});
+}
+
+void DeviceTranspose::throughKernel(std::size_t kernel, const DeviceBuffer<float>& cubeBar, std::size_t first,
+                                    std::size_t count, DeviceBuffer<float>& out, std::size_t stride, std::size_t at) {
+    blur_->withKernel(kernel, {cubeBar.view(), shape_.grid().size, first}, {out.view(), stride, at}, places_.slot,
+                      places_.place, count);
 }
 
 std::size_t DeviceTranspose::temporaryRows(const Optics& o, std::size_t lit) {
@@ -158,7 +164,7 @@ void DeviceTranspose::operator()(const DeviceBuffer<float>& cubeBar, std::size_t
     if (!blur_) {
         spread(cube, spectra, places_.litSource, first, count);
     } else if (!shape_.lsf()) {
-        (*blur_)(cube, spectra, places_.slot, places_.place, std::ptrdiff_t(first), count);
+        throughPsf(cubeBar, first, count, out, stride);
     } else if (shape_.lsfFirst()) {
         DeviceBuffer<float> between(places_.lit * count, s_);
         (*blur_)(cube, {between.view(), count, 0}, places_.slot, places_.place, std::ptrdiff_t(first), count);

@@ -59,9 +59,11 @@ public:
     // not covered.
     void operator()(const DeviceBuffer<float>& cubeBar, std::size_t first, std::size_t count, DeviceBuffer<float>& out,
                     std::size_t stride);
-    // As throughPsf() of OpticsTranspose.
-    void throughPsf(std::size_t kernel, const DeviceBuffer<float>& cubeBar, std::size_t first, std::size_t count,
-                    DeviceBuffer<float>& out, std::size_t stride);
+    // As those of OpticsTranspose; at: first pixel in the rows of out.
+    void throughPsf(const DeviceBuffer<float>& cubeBar, std::size_t first, std::size_t count, DeviceBuffer<float>& out,
+                    std::size_t stride);
+    void throughKernel(std::size_t kernel, const DeviceBuffer<float>& cubeBar, std::size_t first, std::size_t count,
+                       DeviceBuffer<float>& out, std::size_t stride, std::size_t at);
     // Floats for every pixel, besides the lit spectra.
     static std::size_t temporaryRows(const Optics&, std::size_t lit);
 

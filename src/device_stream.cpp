@@ -70,7 +70,8 @@ ProjectTotal StreamedStars::project(const GalaxyFrame& frame) {
     frame_ = frame;
     ProjectTotal sum{INFINITY, -INFINITY, 0, 0, 0};
     forEachChunk([&](const Chunk& c, DeviceStars&& stars) {
-        Sky sky = projectStars(s_, view_, stars, {{{0, std::uint32_t(c.rows.count)}, frame_, galaxy_.boxSize}});
+        Sky sky = projectStars(s_, view_.plan, view_.field, view_.doppler, stars,
+                               {{{0, std::uint32_t(c.rows.count)}, frame_, galaxy_.boxSize}});
         add(sum, sky.totals[0]);
     });
     return sum;
@@ -101,7 +102,8 @@ void StreamedStars::order(const KnotTable& table) {
 }
 
 void StreamedStars::orderChunk(Chunk& c, OrderPlan p, DeviceStars&& stars) {
-    const Sky sky = projectStars(s_, view_, stars, {{{0, std::uint32_t(c.rows.count)}, frame_, galaxy_.boxSize}});
+    const Sky sky = projectStars(s_, view_.plan, view_.field, view_.doppler, stars,
+                                 {{{0, std::uint32_t(c.rows.count)}, frame_, galaxy_.boxSize}});
     p.kept = sky.totals[0].kept;
     const SortedStars sorted = sortStars(s_, p, stars, sky.spaxel, sky.shift);
     binBits_ = sorted.binBits;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "device_observer.hpp"
 #include "stages/blocks.hpp"
 #include "tessera/comm/comm.hpp"
 #include "tessera/core/dual.hpp"
@@ -22,53 +23,111 @@ double& Linearisation::State::psfBarOf(PsfParameter p, InputsBar& g) {
 void Linearisation::State::prepare() {
     const Optics& o = optics();
     device = makeDeviceAdjoint(config.resources.backend, nodeRank());
-    std::optional<StageTimer> timer(std::in_place, "frame");
-    frame = tessera::frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather());
+    projectsOnDevice = device && config.projection.footprint == FootprintKind::nearest;
     GalaxyReport& r = plan.report;
     r.subhalo = input.subhalo.id;
     r.nStars = team.total(stars.size());
     r.nWind = team.total(stars.windRows.size());
+    const bool sumsOnDevice = device && r.nStars > fewStars;
+    if (projectsOnDevice || sumsOnDevice) device->take(stars);
+    {
+        const StageTimer timer("frame");
+        SumFrame sums;
+        if (sumsOnDevice)
+            sums = [&](const auto&... a) {
+                return sumInOrder(device->frameSums(rowBlocks(stars), a...), team.gather());
+            };
+        frame = tessera::frame(exec, stars, input.subhalo, input.centre, input.boxSize, view, team.gather(), sums);
+    }
     r.rotation = frame.rotation;
     r.centre = frame.centre;
     r.systemicVelocity = frame.velocity;
-    timer.emplace("project");
     if (team.any(lacksSmoothing(stars, config.projection)))
         throw Error(
             "the stars have no smoothing lengths, which projection.footprint \"sph\" takes: give projection.smoothing "
             "in kpc");
-    Projected projected = project(exec, stars, frame, input.boxSize, pieces.grid, doppler(), 0, config.projection);
-    pieces.number = projected.spaxel.size();
-    if (o.psf() && !o.psf()->padded) cropToField(projected, plan.grid.n, o.pad());
-    if (!team.any(anyInMask(projected, plan.plan.mask, plan.grid.n, o.pad())))
+    const StarsInView seen = projectStars();
+    if (!team.any(seen.inMask))
         throw EmptyField(
             fmt::format("subhalo {}: none of its {} stars lies in the field of view", input.subhalo.id, r.nStars));
-    team.combineShifts(projected);
-    inside = team.total(projected.inside);
-    timer.reset();
-    tableKey = tableKeyOf(projected.shiftMin, projected.shiftMax, inside);
+    inside = team.total(seen.inside);
+    tableKey = tableKeyOf(seen.shiftMin, seen.shiftMax, inside);
     std::get<bool>(tableKey) = false;  // derivatives do without coefficients
     std::optional<Knots> kept;
     if (known) kept = known->take(KnotCache::keyOf(config, plan, tableKey, true));
     table = kept ? std::move(kept->table) : makeKnots(exec, config, library, plan, tableKey);
     table.shiftStep = std::min(table.shiftStep, derivativeShiftStep(config.spectra.accuracy, table.fine));
-    timer.emplace("bin");
-    binned = order(exec, stars, projected, pieces.grid.n * pieces.grid.n, table);
-    pieces.first = std::move(projected.firstPiece);
-    if (device && !pieces.whole()) pieces.spaxel = std::move(projected.spaxel);
-    projected = {};
-    if (!team.alone()) {
-        sources = Buffer<std::uint32_t>(binned.stars.size());
-        for (std::size_t k = 0; k < sources.size(); ++k) sources[k] = binned.stars[k].index();
-        binned = team.shareSpaxels(exec, std::move(binned));
-        for (std::size_t k = 0; k < binned.stars.size(); ++k) binned.stars[k].source = narrow<std::uint32_t>(k);
-    }
-    settle(exec, binned, table);
-    keepLit(binned);
-    lit = binned.spaxel;
+    orderStars();
     wanted = reached(o, team.collectLit(lit));
     allLit = team.allLit(lit.size());
     for (std::size_t s = 0; s < wanted.size(); ++s) wanted[s] = wanted[s] && plan.plan.mask[s];
-    if (!rubix()) spectra.emplace(binned, table, o.grid().size, team.gather());
+    if (!device && !rubix()) spectra();
+}
+
+// Shifts: of all ranks' stars.
+StarsInView Linearisation::State::projectStars() {
+    if (projectsOnDevice) {
+        pieces.number = stars.size();
+        StarsInView seen = device->project(plan.plan, plan.grid, frame, input.boxSize, doppler());
+        const auto [low, high] = team.range(seen.shiftMin, seen.shiftMax);
+        return {low, high, seen.inside, seen.inMask};
+    }
+    const StageTimer timer("project");
+    const std::size_t pad = optics().pad();
+    Projected& p = projected_;
+    p = project(exec, stars, frame, input.boxSize, pieces.grid, doppler(), 0, config.projection);
+    pieces.number = p.spaxel.size();
+    if (optics().psf() && !optics().psf()->padded) cropToField(p, plan.grid.n, pad);
+    team.combineShifts(p);
+    return {p.shiftMin, p.shiftMax, p.inside, anyInMask(p, plan.plan.mask, plan.grid.n, pad)};
+}
+
+void Linearisation::State::orderStars() {
+    const std::size_t spaxels = sq(pieces.grid.n);
+    if (projectsOnDevice) {
+        device->order(table, spaxels);
+        if (team.alone()) {  // the CPU has them when it asks for them
+            lit = device->lit();
+            return;
+        }
+        binned_ = device->binned();
+    } else {
+        const StageTimer timer("bin");
+        binned_ = order(exec, stars, projected_, spaxels, table);
+        pieces.first = std::move(projected_.firstPiece);
+        if (device && !pieces.whole()) pieces.spaxel = std::move(projected_.spaxel);
+        projected_ = {};
+    }
+    {
+        const StageTimer timer("bin");
+        if (!team.alone()) shareStars();
+        settle(exec, binned_, table);
+        keepLit(binned_);
+    }
+    lit = binned_.spaxel;
+    if (device) device->order(binned_, table, spaxels, team.before(binned_.stars.size()));
+}
+
+// Records to the ranks of their spaxels, where their sources become their numbers.
+void Linearisation::State::shareStars() {
+    sources = Buffer<std::uint32_t>(binned_.stars.size());
+    for (std::size_t k = 0; k < sources.size(); ++k) sources[k] = binned_.stars[k].index();
+    binned_ = team.shareSpaxels(exec, std::move(binned_));
+    for (std::size_t k = 0; k < binned_.stars.size(); ++k) binned_.stars[k].source = narrow<std::uint32_t>(k);
+}
+
+const BinnedStars& Linearisation::State::binned() const {
+    if (projectsOnDevice && team.alone())
+        std::call_once(binnedOnce_, [&] {
+            binned_ = device->binned();
+            keepLit(binned_);
+        });
+    return binned_;
+}
+
+const SpectraDerivative& Linearisation::State::spectra() const {
+    std::call_once(spectraOnce_, [&] { spectra_.emplace(binned(), table, optics().grid().size, team.gather()); });
+    return *spectra_;
 }
 
 // Of all ranks' spaxels and records, so that blocks are alike for any number of ranks.
@@ -88,7 +147,7 @@ void Linearisation::State::forwardSpectra(const Accumulator* accumulator, std::s
     const std::size_t wings = optics().wings();
     if (rubix()) {
         std::fill_n(out, lit.size() * stride, Real(0));
-        accumulateRubix(exec, binned, library, view.redshift, optics().grid(), out + wings, stride);
+        accumulateRubix(exec, binned(), library, view.redshift, optics().grid(), out + wings, stride);
         return;
     }
     const WavelengthGrid window =
@@ -117,7 +176,7 @@ double Linearisation::State::total(const std::vector<double>& ofLit) const {
 }
 
 Buffer<StarRecordBar> Linearisation::State::zeroRecords() const {
-    return zeros<StarRecordBar>(exec, binned.stars.size());
+    return zeros<StarRecordBar>(exec, binned().stars.size());
 }
 
 Buffer<PieceBar> Linearisation::State::ownPieces(const Buffer<PieceBar>& shared) const {
@@ -130,11 +189,12 @@ Buffer<PieceBar> Linearisation::State::ownPieces(const Buffer<PieceBar>& shared)
 // direct: what the records' pieces have beside; empty: nothing.
 ViewSums Linearisation::State::inputsOfRecords(Buffer<StarRecordBar>&& bar, Buffer<PieceBar>&& direct,
                                                StarsBar& out) const {
+    const BinnedStars& records = binned();
     Buffer<PieceBar> mine = std::move(direct);
-    if (mine.size() != binned.stars.size()) mine = zeros<PieceBar>(exec, binned.stars.size());
-    piecesOfRecords(exec, binned, table, bar.data(), mine.data());
+    if (mine.size() != records.stars.size()) mine = zeros<PieceBar>(exec, records.stars.size());
+    piecesOfRecords(exec, records, table, bar.data(), mine.data());
     bar = {};
-    mine = bySource(exec, binned, mine.data(), team.alone() ? pieces.number : binned.stars.size());
+    mine = bySource(exec, records, mine.data(), team.alone() ? pieces.number : records.stars.size());
     if (!team.alone()) mine = ownPieces(mine);
     return inputsOfPieces(exec, stars, frame, pieces, doppler(), mine.data(), team.gather(), out);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -39,13 +40,12 @@ struct Linearisation::State {
     KnotCache* known = nullptr;
     TableKey tableKey;
     KnotTable table;
-    BinnedStars binned;                    // of this rank's spaxels
     Buffer<std::uint32_t> sources;         // of the records that this rank gave to others; of a galaxy of its own: none
     std::vector<std::uint32_t> lit;        // spaxels of this rank's
     std::uint64_t allLit = 0, inside = 0;  // spaxels, records of all ranks
     std::vector<std::uint8_t> wanted;
-    std::optional<SpectraDerivative> spectra;
     std::unique_ptr<DeviceAdjoint> device;  // of the backend, if that is a device
+    bool projectsOnDevice = false;          // and makes the records of the stars, each in its nearest spaxel
 
     State(Host e, const Stars& s, const GalaxyInput& in, const Config& c, std::size_t viewIndex, const SspLibrary& l,
           const Cosmology& cosmology_, const InstrumentTables& t, const Comm& c_)
@@ -112,6 +112,13 @@ struct Linearisation::State {
     Mat3d axes() const { return transpose(viewMatrix()) * frame.rotation; }
 
     void prepare();
+    StarsInView projectStars();
+    void orderStars();
+    void shareStars();
+    // This rank's spaxels with stars, and their stars in order.
+    const BinnedStars& binned() const;
+    // Not of RUBIX's spectra. A call of all ranks.
+    const SpectraDerivative& spectra() const;
     // f(first, count, stride) for one block of wavelengths after the other; `buffers` of lit spectra share the budget.
     void forBlocks(std::size_t buffers, const std::function<void(std::size_t, std::size_t, std::size_t)>& f) const;
     template <class Real>  // float, double
@@ -127,7 +134,7 @@ struct Linearisation::State {
     // The cotangent of the cube with that of the map "flux", where there is one, in `room`.
     const Cube& withFluxMap(const Cube&, const std::vector<Map>& mapsBar, Cube& room) const;
     MapsDerivative mapsDerivative() const {
-        return {exec,        binned,         table,         doppler(), view.redshift, optics().grid(),
+        return {exec,        binned(),       table,         doppler(), view.redshift, optics().grid(),
                 plan.grid.n, optics().pad(), plan.plan.mask};
     }
     Buffer<StarRecordBar> zeroRecords() const;
@@ -143,6 +150,12 @@ struct Linearisation::State {
     void distanceOfSpaxel(double spaxelBar, InputsBar&) const;
     Mat3d rotationDot(const InputsBar&) const;
     KnotTable templatesDot(const std::vector<double>& flux) const;
+
+private:
+    Projected projected_;  // on the way from projectStars() to orderStars()
+    mutable BinnedStars binned_;
+    mutable std::optional<SpectraDerivative> spectra_;
+    mutable std::once_flag binnedOnce_, spectraOnce_;
 };
 
 }  // namespace tessera

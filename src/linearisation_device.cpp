@@ -13,7 +13,6 @@ ViewSums Linearisation::State::vjpOnDevice(const Cube& cubeBar, const std::vecto
                      frame,
                      pieces,
                      plan.plan,
-                     binned,
                      table,
                      library,
                      view.redshift,

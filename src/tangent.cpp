@@ -36,9 +36,10 @@ Linearisation::State::TangentParts Linearisation::State::tangentOf(const InputsB
     d.spaxel = spaxel.redshiftDistance * v.redshiftDistance;
     const Buffer<PieceBar> bySource =
         piecesOfInputs(exec, stars, frame, pieces, doppler(), v.stars.size() > 0 ? &v.stars : nullptr, d);
-    TangentParts t{Buffer<PieceBar>(binned.stars.size()), Buffer<StarRecordBar>(binned.stars.size())};
-    for (std::size_t k = 0; k < t.pieces.size(); ++k) t.pieces[k] = bySource[binned.stars[k].index()];
-    recordsOfPieces(exec, binned, table, t.pieces.data(), t.records.data());
+    const BinnedStars& records = binned();
+    TangentParts t{Buffer<PieceBar>(records.stars.size()), Buffer<StarRecordBar>(records.stars.size())};
+    for (std::size_t k = 0; k < t.pieces.size(); ++k) t.pieces[k] = bySource[records.stars[k].index()];
+    recordsOfPieces(exec, records, table, t.pieces.data(), t.records.data());
     return t;
 }
 
@@ -88,11 +89,11 @@ Cube Linearisation::jvp(const InputsBar& v) const {
     const double brighter = light.redshiftDistance * v.redshiftDistance;  // d ln scale
     const bool needsForward = brighter != 0 || !changed.empty();
     std::optional<Accumulator> accumulator, ofTemplates;
-    if (needsForward && !s.rubix()) accumulator.emplace(s.exec, s.binned, s.table);
+    if (needsForward && !s.rubix()) accumulator.emplace(s.exec, s.binned(), s.table);
     std::optional<KnotTable> templates;
     if (!v.templates.empty()) {
         templates = s.templatesDot(v.templates);
-        ofTemplates.emplace(s.exec, s.binned, *templates);
+        ofTemplates.emplace(s.exec, s.binned(), *templates);
     }
 
     Cube out(n, n, pixels), part(n, n, pixels);
@@ -123,10 +124,10 @@ Cube Linearisation::jvp(const InputsBar& v) const {
         };
         if (s.rubix()) {  // its wings are dark
             std::fill_n(spectra.data(), size, 0.0F);
-            accumulateRubixTangent(s.exec, s.binned, s.library, s.view.redshift, o.grid(), t.records.data(),
+            accumulateRubixTangent(s.exec, s.binned(), s.library, s.view.redshift, o.grid(), t.records.data(),
                                    spectra.data() + wings, stride);
         } else {
-            s.spectra->tangent(s.exec, window, s.scale(), t.records.data(), spectra.data(), stride);
+            s.spectra().tangent(s.exec, window, s.scale(), t.records.data(), spectra.data(), stride);
         }
         if (ofTemplates) {
             (*ofTemplates)(window, s.scale(), other.data(), stride);

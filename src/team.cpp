@@ -67,6 +67,12 @@ std::uint64_t Team::least(std::uint64_t mine) const {
     return *std::min_element(all.begin(), all.end());
 }
 
+std::uint64_t Team::before(std::uint64_t mine) const {
+    if (alone()) return 0;
+    const std::vector<std::uint64_t> all = comm_.gatherAll(std::span<const std::uint64_t>(&mine, 1));
+    return std::accumulate(all.begin(), all.begin() + comm_.rank(), std::uint64_t(0));
+}
+
 std::array<float, 2> Team::range(float low, float high) const {
     if (alone()) return {low, high};
     const std::array<float, 2> mine{low, high};

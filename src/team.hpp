@@ -39,6 +39,8 @@ public:
     bool any(bool mine) const;
     std::uint64_t total(std::uint64_t mine) const;
     std::uint64_t least(std::uint64_t mine) const;
+    // Sum of those of the ranks before this one.
+    std::uint64_t before(std::uint64_t mine) const;
     // [lowest, highest] of everyone's.
     std::array<float, 2> range(float low, float high) const;
     // The range of shifts becomes that of all parts.

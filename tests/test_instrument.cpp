@@ -4,6 +4,7 @@
 
 #include "oracle.hpp"
 #include "stages/instrument_slopes.hpp"
+#include "stages/kernel_differences.hpp"
 #include "support.hpp"
 #include "tessera/physics/instrument.hpp"
 #include "tessera/stages.hpp"
@@ -199,6 +200,50 @@ TEST_CASE("a PSF that grows to the blue", "[psf]") {
         // Kernels are shared by pixels whose FWHM differs by up to 0.2 %; Moffat wings end at 99.9 %.
         CHECK(f.worst(blurred, kernel, psf.radius) < 3e-3);
     }
+}
+
+TEST_CASE("kernels of a PSF less one another", "[psf]") {
+    const WavelengthGrid grid = testTelescope(1, 0.2, 4900, 5200, 1.25).wavelengths();
+    for (const PsfKind kind : {PsfKind::gaussian, PsfKind::doubleGaussian, PsfKind::moffat}) {
+        PsfConfig c;
+        c.kind = kind;
+        c.fwhm = 0.9;
+        c.referenceWavelength = 5000;
+        c.power = -1;
+        const Psf psf = makePsf(c, nullptr, grid, 0.2);
+        const KernelDifferences d = kernelDifferences(psf, 30);
+        REQUIRE(psf.kernels.size() > 5);
+        REQUIRE(d.psf.kernels.size() == d.of.size());
+        CHECK(d.psf.radius == psf.radius);
+        // Of neighbouring groups, and of those that are two apart.
+        CHECK(d.of.size() > 2 * psf.kernels.size());
+        CHECK(d.of[d(2, 0)] == std::array<std::size_t, 2>{2, 0});
+        // Sum over the components where they are separable, else the full kernel.
+        const auto at = [](const PsfKernel& k, int x, int y) {
+            const int r = int(k.radius);
+            if (std::max(std::abs(x), std::abs(y)) > r) return 0.0;
+            if (k.separable.empty()) return double(k.full[std::size_t((y + r) * (2 * r + 1) + x + r)]);
+            double sum = 0;
+            for (std::size_t i = 0; i < k.separable.size(); ++i)
+                sum += double(k.alongY(i)[std::size_t(y + r)]) * double(k.separable[i][std::size_t(x + r)]);
+            return sum;
+        };
+        double worst = 0, largest = 0;
+        for (std::size_t k = 0; k < d.of.size(); ++k) {
+            const PsfKernel& found = d.psf.kernels[k];
+            PsfKernel full = found;
+            full.separable.clear();
+            const int r = int(psf.radius);
+            for (int y = -r; y <= r; ++y)
+                for (int x = -r; x <= r; ++x) {
+                    const double exact = at(psf.kernels[d.of[k][0]], x, y) - at(psf.kernels[d.of[k][1]], x, y);
+                    largest = std::max(largest, std::fabs(exact));
+                    worst = std::max({worst, std::fabs(at(found, x, y) - exact), std::fabs(at(full, x, y) - exact)});
+                }
+        }
+        CHECK(worst < 1e-6 * largest);
+    }
+    CHECK(kernelDifferences(makePsf(PsfConfig{}, nullptr, grid, 0.2), 30).of.empty());
 }
 
 TEST_CASE("a PSF image acts as its pixels", "[psf]") {

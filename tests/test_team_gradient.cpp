@@ -118,6 +118,10 @@ TEST_CASE("gradients of a shared galaxy on devices", "[team]") {
     s.config.projection.footprint = FootprintKind::sph;
     s.config.projection.smoothing = 0.1;
     checkSame(s, false);
+    Setup many(17000);  // sums of the frame on the devices too
+    many.config.resources.backend = Backend::simt;
+    many.config.telescope = testTelescope(0.6, 0.2, 4900, 4912, 1.25);
+    checkSame(many, true);
 }
 #endif
 

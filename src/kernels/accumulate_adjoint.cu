@@ -66,7 +66,7 @@ struct Rows {
     float *value, *slope, *bent;  // [knots]
 };
 
-// The rows of one bin of shifts.
+// The rows of one run of stars.
 struct AtShift {
     const AccumulateArgs& a;
     const AccumulateTile& tile;
@@ -158,7 +158,25 @@ __device__ void gatherStar(const AccumulateArgs& a, const AccumulateTile& tile, 
     bar.shift += s.mass * sums[3];
 }
 
-__global__ void __launch_bounds__(threads) gatherKernel(GatherArgs g) {
+// By a warp: from which no star of the run is farther than need be.
+__device__ double middleShift(const AccumulateArgs& a, std::uint32_t first, std::uint32_t end) {
+    if (end - first == 1) return double(a.star[first].shift);
+    float low = INFINITY, high = -INFINITY;
+    for (std::uint32_t i = first + threadIdx.x % 32; i < end; i += 32) {
+        const float shift = a.star[i].shift;
+        low = shift < low ? shift : low;
+        high = shift > high ? shift : high;
+    }
+    for (int bits = 16; bits > 0; bits /= 2) {
+        const float otherLow = __shfl_xor_sync(all, low, bits), otherHigh = __shfl_xor_sync(all, high, bits);
+        low = otherLow < low ? otherLow : low;
+        high = otherHigh > high ? otherHigh : high;
+    }
+    return 0.5 * (double(low) + double(high));
+}
+
+// Shared memory holds five blocks a multiprocessor: registers for more are not saved.
+__global__ void __launch_bounds__(threads, 6) gatherKernel(GatherArgs g) {
     TESSERA_DYNAMIC_SHARED(double, memory);
     const AccumulateArgs& a = g.sum;
     const GatherItem item = g.item[blockIdx.x];
@@ -173,13 +191,14 @@ __global__ void __launch_bounds__(threads) gatherKernel(GatherArgs g) {
         integrate(a, tile, &g.spectraBar[item.row * a.stride + tile.firstPixel], integrals);
         __syncthreads();
         const double lnFirst = a.log ? std::log(a.edge[tile.firstPixel]) : 0;
-        for (std::uint32_t r = item.firstBin + warp; r < item.firstBin + item.bins; r += warps) {
-            const ShiftBin bin = g.bin[r];
-            AtShift{a, tile, integrals, bin.centre, std::exp(bin.centre), std::exp(-bin.centre), lnFirst}.rows(rows);
+        for (std::uint32_t r = item.firstRun + warp; r < item.firstRun + item.runs; r += warps) {
+            const std::uint32_t first = a.run[r].first, end = first + a.run[r].count;
+            const double centre = middleShift(a, first, end);
+            AtShift{a, tile, integrals, centre, std::exp(centre), std::exp(-centre), lnFirst}.rows(rows);
             __syncwarp();
-            for (std::uint32_t i = bin.first; i < bin.first + bin.count; ++i) {
+            for (std::uint32_t i = first; i < end; ++i) {
                 const StarRecord s = a.star[i];
-                gatherStar(a, tile, s, rows, float(double(s.shift) - bin.centre), g.bar[i]);
+                gatherStar(a, tile, s, rows, float(double(s.shift) - centre), g.bar[i]);
             }
             __syncwarp();
         }
@@ -189,20 +208,24 @@ __global__ void __launch_bounds__(threads) gatherKernel(GatherArgs g) {
 
 }  // namespace
 
-std::vector<GatherItem> planGather(std::span<const std::uint32_t> spaxelBin, std::span<const ShiftBin> bins) {
-    // A bin costs its rows, about as much as so many stars.
-    constexpr std::uint32_t starsOfBin = 4, mostStars = 1024;
+std::vector<GatherItem> planGather(std::span<const std::uint32_t> spaxelRun,
+                                   std::span<const std::uint32_t> firstOfRun) {
+    // A run costs its rows, about as much as so many stars.
+    constexpr std::uint32_t starsOfRun = 4, mostStars = 1024;
     std::vector<GatherItem> items;
-    for (std::size_t s = 0; s + 1 < spaxelBin.size(); ++s)
-        for (std::uint32_t r = spaxelBin[s]; r < spaxelBin[s + 1];) {
+    std::uint32_t row = 0;
+    for (std::size_t s = 0; s + 1 < spaxelRun.size(); ++s) {
+        for (std::uint32_t r = spaxelRun[s]; r < spaxelRun[s + 1];) {
             const std::uint32_t first = r;
             std::uint32_t cost = 0;
             do {
-                cost += bins[r].count + starsOfBin;
+                cost += firstOfRun[r + 1] - firstOfRun[r] + starsOfRun;
                 ++r;
-            } while (r < spaxelBin[s + 1] && cost < mostStars);
-            items.push_back({first, r - first, std::uint32_t(s)});
+            } while (r < spaxelRun[s + 1] && cost < mostStars);
+            items.push_back({first, r - first, row});
         }
+        if (spaxelRun[s + 1] > spaxelRun[s]) ++row;
+    }
     return items;
 }
 

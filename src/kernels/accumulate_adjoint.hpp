@@ -11,22 +11,17 @@
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
 
-// Stars of one spaxel in one narrow bin of shifts, or a part of them. They share the cotangents at the knots and their two
-// derivatives at the mean shift of the bin.
-struct ShiftBin {
-    std::uint32_t first, count;
-    double centre;  // mean shift
-};
-// A block gathers for one item, tile of wavelengths by tile; its warps take the bins in turns.
+// A block gathers for one item, tile of wavelengths by tile; its warps take the runs in turns. The stars of a run share the
+// cotangents at the knots and their two derivatives in the middle of their shifts.
 struct GatherItem {
-    std::uint32_t firstBin, bins, row;  // row: of the spaxel's cotangent
+    std::uint32_t firstRun, runs, row;  // row: of the spaxel's cotangent
 };
-// The cut depends on the stars alone. spaxelBin: [rows + 1] first bin of each spaxel.
-std::vector<GatherItem> planGather(std::span<const std::uint32_t> spaxelBin, std::span<const ShiftBin> bins);
+// The cut depends on the stars alone. spaxelRun, firstOfRun: as OrderedStars; there is a row for every spaxel with stars.
+std::vector<GatherItem> planGather(std::span<const std::uint32_t> spaxelRun, std::span<const std::uint32_t> firstOfRun);
 
 struct GatherArgs {
-    AccumulateArgs sum;  // whose transpose is wanted; its runs, items and output are not looked at
-    View<const ShiftBin> bin;
+    // Whose transpose is wanted; of its runs first and count alone are looked at, its items and output are not.
+    AccumulateArgs sum;
     View<const GatherItem> item;
     View<const float> spectraBar;  // [rows][sum.stride]
     View<StarRecordBar> bar;       // [stars] +=

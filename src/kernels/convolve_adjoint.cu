@@ -35,17 +35,17 @@ __global__ void __launch_bounds__(threads) lsfTransposeKernel(LsfTransposeArgs a
 }
 
 __global__ void __launch_bounds__(threads) lineSlopeKernel(LineSlopeArgs a) {
-    TESSERA_DYNAMIC_SHARED(float, bar);  // [threads + width - 1]: targets from first - before on
+    TESSERA_DYNAMIC_SHARED(double, bar);  // [threads + width - 1]: targets from first - before on
     const std::size_t k = blockIdx.x, first = std::size_t(blockIdx.y) * threads, i = first + threadIdx.x;
     for (std::size_t t = threadIdx.x; t < threads + a.width - 1; t += threads) {
         const std::size_t target = first + t - a.before;  // wraps to a huge number left of the first
-        bar[t] = target < a.targets ? a.bar[k * a.barStride + target] : 0.0F;
+        bar[t] = target < a.targets ? double(a.bar[k * a.barStride + a.firstBar + target]) : 0;
+        if (target < a.targets && a.change.size() > 0) bar[t] += double(a.change[k * a.targets + target]);
     }
     __syncthreads();
     if (i >= a.sources) return;
     double seen = 0;
-    for (std::size_t d = 0; d < a.width; ++d)
-        seen += a.taps[d * a.tapStride + a.firstTap + i] * double(bar[threadIdx.x + d]);
+    for (std::size_t d = 0; d < a.width; ++d) seen += a.taps[d * a.tapStride + a.firstTap + i] * bar[threadIdx.x + d];
     a.spectra[k * a.stride + a.firstSource + i] *= seen;
 }
 
@@ -73,7 +73,7 @@ void spreadLinesTransposed(const Stream& s, const LsfTransposeArgs& a) {
 }
 
 void seeLineSlopes(const Stream& s, const LineSlopeArgs& a) {
-    launch(dim3(unsigned(a.rows), blocksFor(a.sources, threads)), threads, (threads + a.width - 1) * sizeof(float), s,
+    launch(dim3(unsigned(a.rows), blocksFor(a.sources, threads)), threads, (threads + a.width - 1) * sizeof(double), s,
            lineSlopeKernel, a);
 }
 

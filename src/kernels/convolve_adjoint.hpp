@@ -29,12 +29,13 @@ struct LsfTransposeArgs {
 void spreadLinesTransposed(const Stream&, const LsfTransposeArgs&);
 
 // What a change of the LSF's width in each source pixel i means, in the place of the spectra: spectra[k][firstSource + i] *=
-// sum_d taps[d tapStride + firstTap + i] bar[k][i + d - before] over 0 <= i + d - before < targets. In double precision: see
+// sum_d taps[d tapStride + firstTap + i] (bar[k][firstBar + t] + change[k][t]), t = i + d - before, over 0 <= t < targets. In double precision: see
 // LsfSlope of stages/.
 struct LineSlopeArgs {
     View<const float> bar;  // [rows][barStride]
-    std::size_t barStride = 0, targets = 0;
-    View<double> spectra;  // [rows][stride]
+    std::size_t barStride = 0, firstBar = 0, targets = 0;
+    View<const float> change;  // [rows][targets]; not given: 0
+    View<double> spectra;      // [rows][stride]
     std::size_t stride = 0, firstSource = 0, sources = 0, rows = 0;
     View<const double> taps;
     std::size_t width = 0, tapStride = 0, firstTap = 0, before = 0;

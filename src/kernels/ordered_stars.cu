@@ -10,6 +10,10 @@
 namespace tessera::gpu {
 inline namespace TESSERA_GPU_BACKEND {
 
+int binBits(const OrderPlan& p) {
+    return int(std::bit_width(std::uint32_t((p.shiftMax - p.shiftMin) / p.shiftStep)));
+}
+
 SortedStars sortStars(const Stream& s, const OrderPlan& p, const DeviceStars& stars,
                       const DeviceBuffer<std::uint32_t>& spaxel, const DeviceBuffer<float>& shift) {
     const GalaxyRows all{0, std::uint32_t(spaxel.size())};
@@ -18,22 +22,21 @@ SortedStars sortStars(const Stream& s, const OrderPlan& p, const DeviceStars& st
     for (const GalaxyRows& g : galaxies) n += g.count;
     if (std::max(n, spaxel.size()) >= countedElsewhere)
         throw Error("a galaxy of " + std::to_string(n) + " stars on one device: at most 2147483647 are supported");
-    const auto lastBin = std::uint32_t((p.shiftMax - p.shiftMin) / p.shiftStep);
-    const int binBits = int(std::bit_width(lastBin));
+    const int bits = binBits(p);
     DeviceBuffer<std::uint64_t> key(n, s);
     DeviceBuffer<std::uint32_t> order(n, s);
     std::vector<StarBlock> blocks = starBlocks(galaxies);
     DeviceBuffer<StarBlock> dBlocks(blocks.size(), s);
     dBlocks.upload(blocks.data());
     orderKeys(s, {dBlocks.view(), std::uint32_t(p.spaxels / galaxies.size()), spaxel.view(), shift.view(), p.shiftMin,
-                  p.shiftStep, binBits, key.view(), order.view()});
+                  p.shiftStep, bits, key.view(), order.view()});
     // A key of ones stays behind all others: there is no spaxel of that number.
-    if (n > 0) sortPairs(s, key, order, binBits + int(std::bit_width(p.spaxels)));
+    if (n > 0) sortPairs(s, key, order, bits + int(std::bit_width(p.spaxels)));
 
     DeviceBuffer<StarRecord> star(p.kept, s);
     makeRecords(s, {order.view(), stars.age.view(), stars.metallicity.view(), stars.mass.view(), shift.view(),
                     p.logAgeGyr, p.zAxis, p.rubix, star.view()});
-    return {std::move(star), std::move(key), binBits, std::move(blocks), {}};
+    return {std::move(star), std::move(key), bits, std::move(blocks), {}};
 }
 
 SortedStars mergeStars(const Stream& s, const OrderPlan& p, DeviceBuffer<StarRecord>&& arrived,

@@ -34,6 +34,9 @@ struct OrderPlan {
     bool rubix = false;
 };
 
+// Of the keys, for the bins.
+int binBits(const OrderPlan&);
+
 // By spaxel, by bin of shifts, as read.
 struct SortedStars {
     DeviceBuffer<StarRecord> star;    // [kept]

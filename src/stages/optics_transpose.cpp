@@ -129,13 +129,20 @@ void OpticsTranspose::blurCube(Host exec, const Places& p, const Cube& cubeBar, 
         storing(p.slot, p.reach, side_, out, stride));
 }
 
-void OpticsTranspose::throughPsf(Host exec, std::size_t kernel, const Cube& cubeBar,
-                                 std::span<const std::uint8_t> covered, std::span<const std::uint8_t> wanted,
-                                 std::span<const std::uint32_t> lit, std::size_t first, std::size_t count, float* out,
-                                 std::size_t stride) const {
+void OpticsTranspose::throughKernel(Host exec, std::size_t kernel, const Cube& cubeBar,
+                                    std::span<const std::uint8_t> covered, std::span<const std::uint8_t> wanted,
+                                    std::span<const std::uint32_t> lit, std::size_t first, std::size_t count,
+                                    float* out, std::size_t stride) const {
+    blurCube(exec, placesOf(wanted, lit), cubeBar, covered, first, chunksOf(*blur_.psf(), {{0, count, kernel}}), out,
+             stride);
+}
+
+void OpticsTranspose::throughPsf(Host exec, const Cube& cubeBar, std::span<const std::uint8_t> covered,
+                                 std::span<const std::uint8_t> wanted, std::span<const std::uint32_t> lit,
+                                 std::size_t first, std::size_t count, float* out, std::size_t stride) const {
     if (hasPsf_)
         return blurCube(exec, placesOf(wanted, lit), cubeBar, covered, first,
-                        chunksOf(*blur_.psf(), {{0, count, kernel}}), out, stride);
+                        chunksOf(*blur_.psf(), std::ptrdiff_t(first), count), out, stride);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t k = 0; k < lit.size(); ++k) {
         if (wanted[lit[k]])
@@ -177,11 +184,7 @@ void OpticsTranspose::operator()(Host exec, const Cube& cubeBar, std::span<const
             storing(places.slot, places.reach, side_, out, stride));
         return;
     }
-    if (hasPsf_)
-        blurCube(exec, placesOf(wanted, lit), cubeBar, covered, first,
-                 chunksOf(*blur_.psf(), std::ptrdiff_t(first), count), out, stride);
-    else
-        throughPsf(exec, 0, cubeBar, covered, wanted, lit, first, count, out, stride);
+    throughPsf(exec, cubeBar, covered, wanted, lit, first, count, out, stride);
     if (!hasLsf_) return;
 #pragma omp parallel num_threads(threadsOf(exec))
     {

@@ -24,11 +24,14 @@ public:
                     std::span<const std::uint8_t> wanted, std::span<const std::uint32_t> lit, std::size_t first,
                     std::size_t count, float* out, std::size_t stride) const;
 
-    // Of the PSF alone, with this kernel at every wavelength: out[lit][stride], pixels [first, first + count). Without a PSF the
-    // cotangents themselves.
-    void throughPsf(Host, std::size_t kernel, const Cube& cubeBar, std::span<const std::uint8_t> covered,
+    // Of the PSF alone: out[lit][stride], pixels [first, first + count). Without a PSF the cotangents themselves.
+    void throughPsf(Host, const Cube& cubeBar, std::span<const std::uint8_t> covered,
                     std::span<const std::uint8_t> wanted, std::span<const std::uint32_t> lit, std::size_t first,
                     std::size_t count, float* out, std::size_t stride) const;
+    // The same of a PSF with this kernel at every wavelength.
+    void throughKernel(Host, std::size_t kernel, const Cube& cubeBar, std::span<const std::uint8_t> covered,
+                       std::span<const std::uint8_t> wanted, std::span<const std::uint32_t> lit, std::size_t first,
+                       std::size_t count, float* out, std::size_t stride) const;
 
 private:
     struct Places;

@@ -276,26 +276,16 @@ void Bench::adjoint() {
     const double stars = double(o_.stars), voxels = double(cube_.size());
     sum_ = 0;
     const OrderedStars order = ordered(5e-6F);
-    std::vector<StarRun> runs(order.run.size());
-    order.run.download(runs.data());
-    s_.synchronize();
-    std::vector<ShiftBin> bins;
-    for (const StarRun& r : runs) bins.push_back({r.first, r.count, r.centre});
-    std::vector<std::uint32_t> litBin, outer((side_ + 2 * psfRadius) * (side_ + 2 * psfRadius), nowhere),
+    std::vector<std::uint32_t> outer((side_ + 2 * psfRadius) * (side_ + 2 * psfRadius), nowhere),
         place(side_ * side_, nowhere);
-    for (std::size_t k = 0; k < plan_.lit.size(); ++k) {
-        litBin.push_back(order.spaxelRun[plan_.lit[k]]);
-        place[plan_.lit[k]] = std::uint32_t(k);
-    }
-    litBin.push_back(std::uint32_t(bins.size()));
+    for (std::size_t k = 0; k < plan_.lit.size(); ++k) place[plan_.lit[k]] = std::uint32_t(k);
     for (std::size_t k = 0; k < o_.field * o_.field; ++k)
         outer[(k / o_.field + 2 * psfRadius) * (side_ + 2 * psfRadius) + k % o_.field + 2 * psfRadius] =
             std::uint32_t(k);
-    const std::vector<GatherItem> items = planGather(litBin, bins);
-    const auto dBins = onDevice(s_, bins);
+    const std::vector<GatherItem> items = planGather(order.spaxelRun, order.firstOfRun);
     const auto dItems = onDevice(s_, items);
     const auto dOuter = onDevice(s_, outer), dPlace = onDevice(s_, place);
-    std::printf("  %zu bins of shifts\n", bins.size());
+    std::printf("  %zu runs of stars\n", order.run.size());
     time("point spread adjoint", 24 * voxels, [&] {
         for (std::size_t first = 0; first < o_.pixels; first += 128) {
             PsfArgs b = psfArgs(first, std::min<std::size_t>(128, o_.pixels - first));
@@ -323,7 +313,6 @@ void Bench::adjoint() {
     tiles_ = onDevice(s_, hostTiles_);
     GatherArgs g;
     g.sum = windowArgs(order);
-    g.bin = dBins.view();
     g.item = dItems.view();
     g.spectraBar = spectra_.view();
     DeviceBuffer<StarRecordBar> bar(order.star.size(), s_);

@@ -15,12 +15,13 @@ using namespace tessera::test;
 
 namespace {
 
-// Stars of `counts` in the spaxels, in bins of at most `most` stars whose shifts differ by up to `width`.
+// Stars of `counts` in the spaxels, in runs of at most `most` stars whose shifts differ by up to `width`.
 struct Binned {
     std::vector<StarRecord> star;
-    std::vector<gpu::ShiftBin> bin;
-    std::vector<std::uint32_t> spaxelBin{0};
-    std::vector<std::uint32_t> spaxelOf;  // of the stars
+    std::vector<gpu::StarRun> run;
+    std::vector<std::uint32_t> spaxelRun{0}, firstOfRun{0};
+    std::vector<std::uint32_t> rowOf;  // of the stars: number of their spaxel among those with stars
+    std::uint32_t rows = 0;
     float low = 1, high = -1;
 };
 Binned binned(const std::vector<std::size_t>& counts, std::size_t most, double width) {
@@ -32,19 +33,19 @@ Binned binned(const std::vector<std::size_t>& counts, std::size_t most, double w
         for (std::size_t left = counts[p]; left > 0;) {
             const std::size_t n = std::min(left, 1 + rng() % most);
             const double at = 5e-4 * normal(rng);
-            double sum = 0;
             for (std::size_t i = 0; i < n; ++i) {
                 b.star.push_back(randomRecord(rng, float(at + width * uniform(rng))));
-                b.spaxelOf.push_back(std::uint32_t(p));
+                b.rowOf.push_back(b.rows);
                 const float shift = b.star.back().shift;
-                sum += double(shift);
                 b.low = std::min(b.low, shift);
                 b.high = std::max(b.high, shift);
             }
-            b.bin.push_back({std::uint32_t(b.star.size() - n), std::uint32_t(n), sum / double(n)});
+            b.run.push_back({std::uint32_t(b.star.size() - n), std::uint32_t(n), 0, 0, 0});
+            b.firstOfRun.push_back(std::uint32_t(b.star.size()));
             left -= n;
         }
-        b.spaxelBin.push_back(std::uint32_t(b.bin.size()));
+        b.spaxelRun.push_back(std::uint32_t(b.run.size()));
+        b.rows += counts[p] > 0;
     }
     return b;
 }
@@ -72,13 +73,13 @@ std::array<double, 4> ofRecord(const Library& l, const Window& w, const StarReco
 
 void checkGather(const Library& l, const Window& w, const Binned& b, std::uint32_t tilePixels,
                  const std::array<double, 4>& tolerance, int seeds) {
-    const std::size_t spaxels = b.spaxelBin.size() - 1, pixels = w.edge.size() - 1, stride = pixels + 5;
-    const std::vector<float> spectraBar = cotangents(spaxels * stride, 4);
+    const std::size_t pixels = w.edge.size() - 1, stride = pixels + 5;
+    const std::vector<float> spectraBar = cotangents(b.rows * stride, 4);
     const auto tiles = tilesOf(l, w, tilePixels, b.low, b.high);
-    const std::vector<gpu::GatherItem> items = gpu::planGather(b.spaxelBin, b.bin);
+    const std::vector<gpu::GatherItem> items = gpu::planGather(b.spaxelRun, b.firstOfRun);
     const Stream s;
     const auto star = onDevice(s, b.star);
-    const auto bin = onDevice(s, b.bin);
+    const auto run = onDevice(s, b.run);
     const auto item = onDevice(s, items);
     const auto tile = onDevice(s, tiles);
     const auto flux = onDevice(s, l.flux), dBar = onDevice(s, spectraBar);
@@ -86,6 +87,7 @@ void checkGather(const Library& l, const Window& w, const Binned& b, std::uint32
                inverseStep = onDevice(s, l.inverseStep), edge = onDevice(s, w.edge);
     gpu::GatherArgs g;
     g.sum.star = star.view();
+    g.sum.run = run.view();
     g.sum.tile = tile.view();
     for (const auto& t : tiles) {
         g.sum.mostPixels = std::max(g.sum.mostPixels, t.pixels);
@@ -103,7 +105,6 @@ void checkGather(const Library& l, const Window& w, const Binned& b, std::uint32
     g.sum.inverseWidth = w.inverseWidth;
     g.sum.scale = 2;
     g.sum.stride = stride;
-    g.bin = bin.view();
     g.item = item.view();
     g.spectraBar = dBar.view();
     const auto found = underSeeds(
@@ -117,7 +118,7 @@ void checkGather(const Library& l, const Window& w, const Binned& b, std::uint32
         seeds);
     std::vector<std::array<double, 4>> expected;
     for (std::size_t i = 0; i < b.star.size(); ++i)
-        expected.push_back(ofRecord(l, w, b.star[i], spectraBar.data() + b.spaxelOf[i] * stride, 2));
+        expected.push_back(ofRecord(l, w, b.star[i], spectraBar.data() + b.rowOf[i] * stride, 2));
     checkRecords(found, expected, tolerance);
 }
 
@@ -132,10 +133,10 @@ TEST_CASE("stars gather the spectra's cotangents, in spaxels of any number of st
     }
 }
 
-TEST_CASE("stars of one bin share the cotangents at the knots and their derivatives", "[gpu][adjoint]") {
+TEST_CASE("stars of one run share the cotangents at the knots and their derivatives", "[gpu][adjoint]") {
     const Window w = window(false, racing ? 60 : 300);
     const std::vector<std::size_t> counts{racing ? std::size_t(40) : std::size_t(600), 0, 1};
-    // Kinks that cross a pixel's edge inside the bin are in the slope only.
+    // Kinks that cross a pixel's edge inside the run are in the slope only.
     checkGather(Library(20), w, binned(counts, 30, 2e-7), 200, {1e-5, 1e-5, 1e-5, 3e-4}, schedules);
 }
 
@@ -143,7 +144,7 @@ TEST_CASE("a giant spaxel is gathered by several blocks", "[gpu][adjoint]") {
     if (racing) return;
     const Window w = window(false, 60);
     const Binned b = binned({1, 0, 5000}, 400, 0);
-    CHECK(gpu::planGather(b.spaxelBin, b.bin).size() > 4);
+    CHECK(gpu::planGather(b.spaxelRun, b.firstOfRun).size() > 4);
     checkGather(Library(20), w, b, 64, {1e-5, 1e-5, 1e-5, 1e-5}, 20);
 }
 
@@ -191,26 +192,29 @@ TEST_CASE("a change of the lines' widths is summed by its source pixel", "[gpu][
     for (const std::size_t rows : sizes())
         for (const std::size_t before : {8, 3}) {  // targets that begin with the sources' reach, or later
             const std::size_t targets = 140, width = 9, sources = targets + before, barStride = targets + 4;
+            const bool changed = before == 3;
             const std::size_t stride = sources + 5, tapStride = sources + 7;
             const std::vector<float> bar = cotangents(rows * barStride), f = cotangents(rows * stride, 2),
-                                     t = cotangents(width * tapStride, 3);
+                                     t = cotangents(width * tapStride, 3), change = cotangents(rows * targets, 4);
             const std::vector<double> spectra(f.begin(), f.end()), taps(t.begin(), t.end());
             std::vector<double> seen(rows * stride, 0.0), expected = spectra;
             for (std::size_t k = 0; k < rows; ++k)
                 for (std::size_t i = 0; i < sources; ++i) {
                     for (std::size_t d = 0; d < width; ++d)
-                        if (i + d >= before && i + d - before < targets)
+                        if (const std::size_t target = i + d - before; i + d >= before && target < targets)
                             seen[k * stride + 1 + i] +=
-                                taps[d * tapStride + 2 + i] * double(bar[k * barStride + i + d - before]);
+                                taps[d * tapStride + 2 + i] * (double(bar[k * barStride + 3 + target]) +
+                                                               changed * double(change[k * targets + target]));
                     expected[k * stride + 1 + i] *= seen[k * stride + 1 + i];
                 }
             const Stream s;
-            const auto dBar = onDevice(s, bar);
+            const auto dBar = onDevice(s, bar), dChange = onDevice(s, change);
             const auto dTaps = onDevice(s, taps);
             const auto found = underSeeds([&] {
                 auto dSpectra = onDevice(s, spectra);
-                gpu::seeLineSlopes(s, {dBar.view(), barStride, targets, dSpectra.view(), stride, 1, sources, rows,
-                                       dTaps.view(), width, tapStride, 2, before});
+                gpu::seeLineSlopes(
+                    s, {dBar.view(), barStride, 3, targets, changed ? dChange.view() : gpu::View<const float>(),
+                        dSpectra.view(), stride, 1, sources, rows, dTaps.view(), width, tapStride, 2, before});
                 return onHost(s, dSpectra);
             });
             CHECK(worst(found, expected) < 1e-12);
