@@ -38,16 +38,21 @@ void addTo(Host exec, StarsBar& to, StarsBar&& from) {
 
 }  // namespace
 
+LinearisationMemory::LinearisationMemory() : buffers_(new Buffers) {}
+LinearisationMemory::~LinearisationMemory() = default;
+
 Linearisation::Linearisation(Host exec, const Stars& stars, const GalaxyInput& input, const Config& c, std::size_t view,
                              const SspLibrary& library, const Cosmology& cosmology, const InstrumentTables& tables,
-                             const Comm& comm, KnotCache* known)
+                             const Comm& comm, KnotCache* known, LinearisationMemory* memory)
     : state_(new State(exec, stars, input, c, view, library, cosmology, tables, comm)) {
     state_->known = known;
+    if (memory) state_->memory = memory->buffers_.get();
     state_->prepare();
 }
 
 Linearisation::~Linearisation() {
     State& s = *state_;
+    s.keepMemory();
     if (s.known) s.known->give(KnotCache::keyOf(s.config, s.plan, s.tableKey, true), {std::move(s.table), {}});
 }
 

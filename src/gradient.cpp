@@ -102,7 +102,7 @@ public:
             out.rows = g.input.subhalo.stars.count;
             const Cotangent bar = cotangentOf(g, c, o, comm, out);
             const Linearisation at(exec_, g.stars, g.input, c, o.view, *setup.library, setup.cosmology, *setup.tables,
-                                   comm);
+                                   comm, nullptr, &memory_);
             InputsBar inputs = at.vjp(bar.flux, bar.maps, run_.options);
             if (comm.rank() == 0) putScalars(c, c.views[o.view], at, inputs, run_.options, out);
             out.withPositions = c.projection.footprint != FootprintKind::nearest;
@@ -167,6 +167,7 @@ private:
     const GradientRun& run_;
     RunPlan plan_;
     Host exec_;
+    mutable LinearisationMemory memory_;  // of one galaxy after the other
 };
 
 // What this rank has of the galaxies. With the templates' gradients galaxies stay whole: those are sums of single precision in the

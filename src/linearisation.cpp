@@ -75,7 +75,8 @@ StarsInView Linearisation::State::projectStars() {
     const StageTimer timer("project");
     const std::size_t pad = optics().pad();
     Projected& p = projected_;
-    p = project(exec, stars, frame, input.boxSize, pieces.grid, doppler(), 0, config.projection);
+    p = project(exec, stars, frame, input.boxSize, pieces.grid, doppler(), 0, config.projection,
+                memory ? std::move(memory->projected) : Projected());
     pieces.number = p.spaxel.size();
     if (optics().psf() && !optics().psf()->padded) cropToField(p, plan.grid.n, pad);
     team.combineShifts(p);
@@ -93,10 +94,14 @@ void Linearisation::State::orderStars() {
         binned_ = device->binned();
     } else {
         const StageTimer timer("bin");
-        binned_ = order(exec, stars, projected_, spaxels, table);
+        binned_ =
+            order(exec, stars, projected_, spaxels, table, memory ? std::move(memory->stars) : Buffer<StarRecord>());
         pieces.first = std::move(projected_.firstPiece);
         if (device && !pieces.whole()) pieces.spaxel = std::move(projected_.spaxel);
-        projected_ = {};
+        if (memory)
+            memory->projected = std::move(projected_);
+        else
+            projected_ = {};
     }
     {
         const StageTimer timer("bin");
@@ -176,7 +181,9 @@ double Linearisation::State::total(const std::vector<double>& ofLit) const {
 }
 
 Buffer<StarRecordBar> Linearisation::State::zeroRecords() const {
-    return zeros<StarRecordBar>(exec, binned().stars.size());
+    Buffer<StarRecordBar> bar = memory ? std::move(memory->recordsBar) : Buffer<StarRecordBar>();
+    setZero(exec, bar, binned().stars.size());
+    return bar;
 }
 
 Buffer<PieceBar> Linearisation::State::ownPieces(const Buffer<PieceBar>& shared) const {
@@ -190,13 +197,16 @@ Buffer<PieceBar> Linearisation::State::ownPieces(const Buffer<PieceBar>& shared)
 ViewSums Linearisation::State::inputsOfRecords(Buffer<StarRecordBar>&& bar, Buffer<PieceBar>&& direct,
                                                StarsBar& out) const {
     const BinnedStars& records = binned();
-    Buffer<PieceBar> mine = std::move(direct);
-    if (mine.size() != records.stars.size()) mine = zeros<PieceBar>(exec, records.stars.size());
-    piecesOfRecords(exec, records, table, bar.data(), mine.data());
+    Buffer<PieceBar> mine = memory ? std::move(memory->piecesBar) : Buffer<PieceBar>();
+    setZero(exec, mine, team.alone() ? pieces.number : records.stars.size());
+    piecesOfRecords(exec, records, table, bar.data(), direct.empty() ? nullptr : direct.data(), mine.data());
+    if (memory) memory->recordsBar = std::move(bar);
     bar = {};
-    mine = bySource(exec, records, mine.data(), team.alone() ? pieces.number : records.stars.size());
+    direct = {};
     if (!team.alone()) mine = ownPieces(mine);
-    return inputsOfPieces(exec, stars, frame, pieces, doppler(), mine.data(), team.gather(), out);
+    const ViewSums sums = inputsOfPieces(exec, stars, frame, pieces, doppler(), mine.data(), team.gather(), out);
+    if (memory) memory->piecesBar = std::move(mine);
+    return sums;
 }
 
 const Cube& Linearisation::State::withFluxMap(const Cube& given, const std::vector<Map>& mapsBar, Cube& room) const {

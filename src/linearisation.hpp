@@ -23,6 +23,13 @@ namespace tessera {
 
 constexpr double degree = units::pi / 180;
 
+struct LinearisationMemory::Buffers {
+    Projected projected;
+    Buffer<StarRecord> stars;
+    Buffer<StarRecordBar> recordsBar;
+    Buffer<PieceBar> piecesBar;
+};
+
 struct Linearisation::State {
     Comm comm;
     Team team;
@@ -38,6 +45,7 @@ struct Linearisation::State {
     GalaxyFrame frame;
     Pieces pieces;
     KnotCache* known = nullptr;
+    LinearisationMemory::Buffers* memory = nullptr;  // or none is kept
     TableKey tableKey;
     KnotTable table;
     Buffer<std::uint32_t> sources;         // of the records that this rank gave to others; of a galaxy of its own: none
@@ -112,6 +120,9 @@ struct Linearisation::State {
     Mat3d axes() const { return transpose(viewMatrix()) * frame.rotation; }
 
     void prepare();
+    void keepMemory() {
+        if (memory) memory->stars = std::move(binned_.stars);
+    }
     StarsInView projectStars();
     void orderStars();
     void shareStars();

@@ -43,16 +43,31 @@ struct GradientOptions {
     bool templates = false;
 };
 
+// Memory that linearisations use again, one after the other: of a large galaxy's stars clearing fresh pages takes as long as a
+// tenth of the gradient. It is what the last of them used, some 80 bytes a star.
+class LinearisationMemory {
+public:
+    LinearisationMemory();
+    ~LinearisationMemory();
+    LinearisationMemory(const LinearisationMemory&) = delete;
+    LinearisationMemory& operator=(const LinearisationMemory&) = delete;
+
+private:
+    friend class Linearisation;
+    struct Buffers;
+    std::unique_ptr<Buffers> buffers_;
+};
+
 class Linearisation {
 public:
     // All arguments must outlive it. EmptyField as in observe(). Noise is left out: a fixed realisation adds a constant.
     // With other ranks of `comm`, a call of all of these, it is of their parts of one galaxy's stars, as in Observer: then
     // vjp() too is a call of all, with the same cotangent. Each gets the gradients of its own stars, and all get those of what the
     // stars share; bitwise those of one rank. jvp() is of whole galaxies: Error.
-    // known: tables of the library's knots.
+    // known: tables of the library's knots. memory: of earlier ones; one that another linearisation has at the time is not there.
     Linearisation(Host, const Stars&, const GalaxyInput&, const Config&, std::size_t view, const SspLibrary&,
                   const Cosmology&, const InstrumentTables&, const Comm& comm = Comm::self(),
-                  KnotCache* known = nullptr);
+                  KnotCache* known = nullptr, LinearisationMemory* memory = nullptr);
     ~Linearisation();
     Linearisation(const Linearisation&) = delete;
     Linearisation& operator=(const Linearisation&) = delete;

@@ -21,10 +21,15 @@ inline int threadsOf(Host exec) {
 
 // Zeros, each page of which is touched first by the thread that will work on it.
 template <class T>
-Buffer<T> zeros(Host exec, std::size_t n) {
-    Buffer<T> out(n);
+void setZero(Host exec, Buffer<T>& out, std::size_t n) {
+    out.reshape(n);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t i = 0; i < n; ++i) out[i] = T{};
+}
+template <class T>
+Buffer<T> zeros(Host exec, std::size_t n) {
+    Buffer<T> out;
+    setZero(exec, out, n);
     return out;
 }
 

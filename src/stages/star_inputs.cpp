@@ -48,17 +48,21 @@ std::span<const Piece> piecesOf(Spread& spread, const Stars& stars, const Galaxy
 
 }  // namespace
 
-void piecesOfRecords(Host exec, const BinnedStars& b, const KnotTable& table, const StarRecordBar* bar, PieceBar* out) {
+void piecesOfRecords(Host exec, const BinnedStars& b, const KnotTable& table, const StarRecordBar* bar,
+                     const PieceBar* direct, PieceBar* out) {
     const TableSlopes slopes(table);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t k = 0; k < b.stars.size(); ++k) {
         const RecordSlope s = slopes(b.stars[k]);
         const StarRecordBar r = bar[k];
-        if (s.dark) continue;
-        out[k].mass += r.mass;
-        out[k].logAge += r.ageFraction * s.age;
-        out[k].metallicity += r.zFraction * s.z;
-        out[k].shift += r.shift;
+        PieceBar sum = direct ? direct[k] : PieceBar{};
+        if (!s.dark) {
+            sum.mass += r.mass;
+            sum.logAge += r.ageFraction * s.age;
+            sum.metallicity += r.zFraction * s.z;
+            sum.shift += r.shift;
+        }
+        out[b.stars[k].index()] = sum;
     }
 }
 

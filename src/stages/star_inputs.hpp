@@ -21,8 +21,10 @@ struct Pieces {
     std::uint64_t begin(std::size_t star) const { return whole() ? star : first[star]; }
 };
 
-// out += the records' cotangents as those of their pieces; nothing for RUBIX's dark stars.
-void piecesOfRecords(Host, const BinnedStars&, const KnotTable&, const StarRecordBar* bar, PieceBar* out);
+// out[source] = the records' cotangents as those of their pieces, nothing for RUBIX's dark stars, and what these have beside,
+// `direct` in the records' order or nullptr.
+void piecesOfRecords(Host, const BinnedStars&, const KnotTable&, const StarRecordBar* bar, const PieceBar* direct,
+                     PieceBar* out);
 // From the order of the records to that of their sources, of which there are so many; those without a record, outside the field,
 // get 0.
 Buffer<PieceBar> bySource(Host, const BinnedStars&, const PieceBar* ofRecords, std::uint64_t sources);

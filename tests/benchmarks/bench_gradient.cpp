@@ -47,6 +47,7 @@ void timeAll(const Settings& s) {
     const double before = bench::peakMegabytes();
 
     Observer observer(Host{s.threads}, c, ssp, cosmology, tables);
+    LinearisationMemory memory;
     std::vector<double> forward, gradient;
     const auto print = [](const char* what, double seconds) {
         std::string line;
@@ -63,7 +64,8 @@ void timeAll(const Settings& s) {
         }
         Timings::global().clear();
         gradient.push_back(bench::seconds([&] {
-            const Linearisation at(Host{s.threads}, stars, input, c, 0, ssp, cosmology, tables);
+            const Linearisation at(Host{s.threads}, stars, input, c, 0, ssp, cosmology, tables, Comm::self(), nullptr,
+                                   &memory);
             at.vjp(bar, {s.instrument, false});
         }));
         print("gradient", gradient.back());
