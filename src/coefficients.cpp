@@ -25,7 +25,7 @@ std::string keyOf(const Config& c, const SspLibrary& library, double redshift, c
                           c.lsf->subtractLibrary);
     }
     return fmt::format(
-        "nodes 3; library {}; redshift {}; medium {}; grid {} {} {} {}; lsf {}; shifts {} {}; accuracy {}; {} {}",
+        "nodes 4; library {}; redshift {}; medium {}; grid {} {} {} {}; lsf {}; shifts {} {}; accuracy {}; {} {}",
         library.sha256, redshift, c.telescope.medium, g.edge(0), g.step, g.size, g.log, lsf, t.shiftMin, t.shiftMax,
         c.spectra.accuracy, simd::kernels().name, processor());
 }

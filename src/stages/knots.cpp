@@ -90,7 +90,7 @@ KnotTable knots(const SspLibrary& library, double redshift, const std::string& m
     }
     t.shiftMin = shiftMin;
     t.shiftMax = shiftMax;
-    t.shiftStep = worst > 0 ? std::sqrt(0.5 * accuracy / worst) : 1e-3;
+    t.shiftStep = worst > 0 ? std::sqrt(0.9 * accuracy / worst) : 1e-3;
     t.shiftStep = std::clamp(t.shiftStep, 1e-8, 1e-3);
     return t;
 }

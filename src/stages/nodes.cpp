@@ -122,7 +122,7 @@ NodeSpacing nodeSpacing(Host exec, const KnotTable& table, const WavelengthGrid&
     const std::size_t wings = lsf ? 2 * lsf->radius : 0;
     if (table.rubix || grid.size <= wings || table.size() < 2) return {};
     constexpr int trials = 6;
-    const double allowed = 0.5 * accuracy * 0.75;
+    const double allowed = 0.7 * accuracy;
     double step = 1e-4;
     NodeSpacing best;
     for (int trial = 0; trial < trials && step >= narrowestNodeStep; ++trial) {
