@@ -113,10 +113,10 @@ TEST_CASE("the spacing of nodes keeps its promise at shifts that it did not samp
                                 << ", error " << found.error);
                 REQUIRE(found.step > 0);
                 CHECK(found.step <= last);
-                CHECK(found.error <= 0.375 * accuracy);
+                CHECK(found.error <= 0.7 * accuracy);
                 const double worst = worstError(s, found.step, 40);
                 INFO("worst " << worst);
-                CHECK(worst < 0.5 * accuracy);
+                CHECK(worst < 0.9 * accuracy);
                 CHECK(worst > 0.01 * found.error);
                 last = found.step;
             }

@@ -106,7 +106,7 @@ struct KnotTable {
 };
 // shiftStep h: stars whose shifts differ by less than h are summed before their kinks are placed on the pixels; a kink
 // of slope change D that crosses a pixel edge is then wrong by at most D (x h)^2 / (16 width), taken over all templates
-// and knots relative to the template's mean; h keeps that below accuracy / 2.
+// and knots relative to the template's mean; h keeps that below 0.9 accuracy.
 KnotTable knots(const SspLibrary&, double redshift, const std::string& medium, const WavelengthGrid& window,
                 float shiftMin, float shiftMax, double accuracy);
 
@@ -128,7 +128,8 @@ struct NodeSpacing {
     double error = 0;  // largest found, in units of the template's mean
 };
 // The widest spacing whose error, largest over all templates and pixels and over a sample of shifts between
-// table.shiftMin and shiftMax, stays below accuracy / 2 with a third to spare. Templates' weights are positive, so that
+// table.shiftMin and shiftMax, stays below 0.7 accuracy, so that shifts between these have a third to spare. A spaxel's stars
+// are summed either at nodes or in bins of knots(): it has one of the two errors. Templates' weights are positive, so that
 // a spaxel's error in units of its mean is not larger. grid: with the wings that the LSF needs; lsf: or nullptr.
 NodeSpacing nodeSpacing(Host, const KnotTable&, const WavelengthGrid& grid, const Lsf* lsf, double accuracy);
 

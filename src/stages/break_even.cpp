@@ -72,9 +72,11 @@ double measureStarsPerNode(const KnotTable& table, const WavelengthGrid& grid) {
             for (std::size_t k = 0; k < 2; ++k)
                 best[k] = std::min(best[k], secondsFor(samples[k], table, grid, window, out.data()));
         const double ratio = best[1] / best[0];
-        if (ratio < 1)  // between the two by powers
-            return stars == least ? double(least)
-                                  : double(stars) * std::pow(2.0, std::log(ratio) / std::log(before / ratio));
+        if (ratio < 1) {
+            if (stars == least) return double(least);
+            const double back = std::log(ratio) / std::log(before / ratio);  // powers of two, to where they are alike
+            return std::exp2(std::round(std::log2(double(stars)) + back));
+        }
         before = ratio;
     }
     return std::numeric_limits<double>::infinity();
