@@ -104,9 +104,12 @@ struct KnotTable {
     int zStep() const { return nZ > 1 ? nAge : 0; }
     int ageStep() const { return nAge > 1 ? 1 : 0; }
 };
-// shiftStep h: stars whose shifts differ by less than h are summed before their kinks are placed on the pixels; a kink
-// of slope change D that crosses a pixel edge is then wrong by at most D (x h)^2 / (16 width), taken over all templates
-// and knots relative to the template's mean; h keeps that below 0.9 accuracy.
+// shiftStep h: stars whose shifts differ by less than h are summed before they are placed on the pixels, with their moments
+// about one shift. A change D of the slope is then wrong by at most D (x h)^2 / (8 width), taken over all templates and knots
+// relative to the template's mean; h keeps that below 0.9 accuracy. In a fine library D is the change over a pixel and stars have
+// their own first moments: half the second derivative of a pixel's average, at h / 2 from the bin's centre. In others it is a
+// kink: 2 D (x h)^2 / (27 width) where a third of the mass is across a pixel's edge, and as much as D (x h)^2 / (20 width)
+// where a run's stars, which share one second moment, differ in D.
 KnotTable knots(const SspLibrary&, double redshift, const std::string& medium, const WavelengthGrid& window,
                 float shiftMin, float shiftMax, double accuracy);
 

@@ -18,8 +18,8 @@ double observed(double rest, const std::string& from, const std::string& to, dou
     return to == "air" ? airOfVacuum(vacuum) : vacuum;
 }
 
-// Largest |D| x^2 / (16 width) over knots, relative to the template's mean flux density; where fine that of the change
-// of slope D over a pixel, and twice.
+// Largest |D| x^2 / (8 width) over knots, relative to the template's mean flux density; where fine D is the change of slope
+// over a pixel.
 double kinkError(const double* flux, const std::vector<double>& x, const WavelengthGrid& window, bool fine) {
     const std::size_t n = x.size();
     double mean = 0, worst = 0;
@@ -33,9 +33,8 @@ double kinkError(const double* flux, const std::vector<double>& x, const Wavelen
         if (fine) {
             for (std::size_t k = m + 1; k + 1 < n && x[k] - x[m] < width * 1.01; ++k)
                 change = std::max(change, std::fabs(slope(k) - before));
-            change *= 2;
         }
-        worst = std::max(worst, change * x[m] * x[m] / (16 * width));
+        worst = std::max(worst, change * x[m] * x[m] / (8 * width));
     }
     return worst / mean;
 }
