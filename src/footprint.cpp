@@ -1,22 +1,19 @@
 #include "footprint.hpp"
 
-#include <omp.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "device_observer.hpp"
 #include "tessera/physics/cosmology.hpp"
 
 namespace tessera {
 
 namespace {
 
-constexpr double process = 60e6;          // [byte] the program, MPI, HDF5
+constexpr double process = 45e6;          // [byte] the program, MPI, HDF5
 constexpr double star = 52, record = 32;  // [byte] as read; ordered by spaxel
 constexpr double projected = 8;           // [byte] place and shift, until it is ordered
-// [byte] that the allocator keeps in the pools of threads beyond the first: a galaxy, and of one thread in all.
-constexpr double slack = 5e6, mostSlack = 200e6;
-constexpr int mostThreads = 5;  // that matter
 
 // Records that a star becomes: one a spaxel that its footprint lies on. Of kernels of the stars' own lengths a guess.
 double piecesOf(const Setup& setup) {
@@ -39,11 +36,12 @@ double spectraBytes(const RunPlan& plan, const Setup& setup, double stars) {
 
 }  // namespace
 
-Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool overlap, int threads) {
+Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool overlap) {
     Footprint f;
-    f.fixed = process + (std::min(threads, mostThreads) - 1) * std::min(mostSlack, slack * double(shares.size()));
+    f.fixed = process;
     if (!plan.setups.empty()) f.fixed += 2.0 * double(plan.setups.front().library->flux.size()) * sizeof(double);
     double spectra = 0, records = 0, cube = 0, pieces = 1;  // memory that is kept
+    const bool device = deviceIsUsed(plan.config.resources.backend);
     std::size_t cubes = 0;
     for (std::size_t i = 0; i < shares.size(); ++i) {
         const Share& s = shares[i];
@@ -63,7 +61,11 @@ Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool ove
             star * rows + std::max(records, (s.alone() ? 1 : 3) * record * recordRows) + projected * recordRows;
         records = std::max(records, (s.alone() ? 1 : 2) * record * recordRows);
         const double ahead = overlap && i + 1 < shares.size() ? star * double(shares[i + 1].rows.count) : 0;
-        const double now = std::max(before + cube, star * rows + records + spectra + cube);
+        // The first galaxy's stars are gone before its spectra are asked for, unless other views follow or a device has them;
+        // what it leaves is there while the next one's are read.
+        const bool gone = i == 0 && plan.observationsOf(s.galaxy).size() == 1 && !device;
+        const double kept = records + spectra + cube;
+        const double now = gone ? std::max(before, kept) : std::max(before + cube, star * rows + kept);
         f.galaxy = std::max(f.galaxy, now + ahead);
     }
     if (overlap && cubes > 1) f.ahead = cube;
@@ -73,8 +75,7 @@ Footprint footprint(const RunPlan& plan, std::span<const Share> shares, bool ove
 Footprint footprint(const RunPlan& plan, bool overlap) {
     std::vector<Share> all;
     for (std::size_t g = 0; g < plan.galaxies.size(); ++g) all.push_back({g, {0, plan.rowsOf(g)}, 0, 0});
-    const int threads = plan.config.resources.threads;
-    return footprint(plan, all, overlap, threads > 0 ? threads : omp_get_max_threads());
+    return footprint(plan, all, overlap);
 }
 
 double nodeMemory() {

@@ -17,9 +17,9 @@ struct Footprint {
 };
 
 // Of a rank that has these shares. overlap: it reads ahead and writes behind.
-Footprint footprint(const RunPlan&, std::span<const Share> shares, bool overlap, int threads);
+Footprint footprint(const RunPlan&, std::span<const Share> shares, bool overlap);
 
-// Of a rank alone with all galaxies, of as many threads as it has here.
+// Of a rank alone with all galaxies.
 Footprint footprint(const RunPlan&, bool overlap);
 
 // Whether the ranks of a node, so many, read ahead and write behind: as far as resources.memory_per_rank, else half of this

@@ -73,7 +73,7 @@ public:
         for (std::size_t r = 0; r < shares_.size(); ++r) {
             RankForecast& f = out_.ranks[r];
             f.seconds = walkers_[r].end();
-            f.memory = footprint(plan_, shares_[r], out_.overlap, c_.threads);
+            f.memory = footprint(plan_, shares_[r], out_.overlap);
         }
     }
 

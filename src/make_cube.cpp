@@ -46,12 +46,13 @@ SpectraBlocks::SpectraBlocks(const Optics& o, std::size_t lit, std::uint64_t bud
       stride_((block_ + 2 * wings_ + spectrumPadding + 15) / 16 * 16),
       whole_(whole) {}
 
-void SpectraBlocks::forEach(std::size_t lit, const AccumulateBlock& accumulate, CubeWorkspace& workspace,
+void SpectraBlocks::forEach(Host exec, std::size_t lit, const AccumulateBlock& accumulate, CubeWorkspace& workspace,
                             const Use& use) const {
     Buffer<float>& spectra = workspace.spectra;
     if (spectra.size() < lit * stride_) spectra = Buffer<float>(lit * stride_);
-    // Vectors may reach over a spectrum's end; RUBIX's border in wavelength is zero.
+    // Vectors may reach over a spectrum's end; RUBIX's border in wavelength is zero. New memory is first touched here: by all.
     const std::size_t filled = whole_ ? 0 : block_ + 2 * wings_;
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
     for (std::size_t k = 0; k < lit; ++k) std::fill_n(spectra.data() + k * stride_ + filled, stride_ - filled, 0.0F);
     for (std::size_t first = 0; first < size_; first += block_) {
         const std::size_t count = std::min(block_, size_ - first);
@@ -74,7 +75,7 @@ Map makeCube(Host exec, const CubePlan& plan, std::span<const std::uint32_t> lit
         }
     }
     std::vector<double> bandFlux(spaxels, 0.0);
-    blocks.forEach(lit.size(), accumulate, workspace, [&](std::size_t first, std::size_t count, float* spectra) {
+    blocks.forEach(exec, lit.size(), accumulate, workspace, [&](std::size_t first, std::size_t count, float* spectra) {
         const StageTimer timer("convolve");
         convolve(exec, optics, {lit, spectra, blocks.stride(), first, count}, wanted, plan.weight, cube, bandFlux);
     });

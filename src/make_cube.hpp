@@ -61,7 +61,7 @@ public:
     std::size_t stride() const { return stride_; }  // floats from one spectrum to the next
     // Fills every block in turn and hands it to use(first pixel, pixels, spectra); lit: spectra that are filled here.
     using Use = std::function<void(std::size_t first, std::size_t count, float* spectra)>;
-    void forEach(std::size_t lit, const AccumulateBlock&, CubeWorkspace&, const Use&) const;
+    void forEach(Host, std::size_t lit, const AccumulateBlock&, CubeWorkspace&, const Use&) const;
 
 private:
     std::size_t size_, wings_, block_, stride_;

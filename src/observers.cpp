@@ -34,9 +34,9 @@ std::shared_ptr<const GalaxyCube> Observers::finish(Kept& kept, const Observatio
 }
 
 std::shared_ptr<const GalaxyCube> Observers::observe(const Stars& stars, const GalaxyInput& input, const Observation& o,
-                                                     const Comm& comm) {
+                                                     const Comm& comm, const Observer::StarsDone& starsDone) {
     Kept& kept = of(o.setup);
-    return finish(kept, o, kept.observer->observe(stars, input, o.view, o.noise, comm), comm.rank() == 0);
+    return finish(kept, o, kept.observer->observe(stars, input, o.view, o.noise, comm, starsDone), comm.rank() == 0);
 }
 
 void Observers::observe(std::span<const GalaxyToObserve> galaxies, std::span<const Observation* const> observations,

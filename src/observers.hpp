@@ -18,7 +18,8 @@ public:
 
     // Of this rank's part of the stars, with the other ranks of the communicator (see Observer::observe). The cube's
     // memory goes back to its observer when it has served, in whichever thread that is.
-    std::shared_ptr<const GalaxyCube> observe(const Stars&, const GalaxyInput&, const Observation&, const Comm&);
+    std::shared_ptr<const GalaxyCube> observe(const Stars&, const GalaxyInput&, const Observation&, const Comm&,
+                                              const Observer::StarsDone&);
     // Several galaxies of this rank, of one setup and view. use: see ObservedUse.
     using Use = std::function<void(std::size_t, std::shared_ptr<const GalaxyCube>, const std::exception_ptr& fault)>;
     void observe(std::span<const GalaxyToObserve>, std::span<const Observation* const>, const Use& use);

@@ -196,7 +196,7 @@ EmptyField Observer::State::emptyField(const GalaxyInput& input, const GalaxyRep
 }
 
 GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::size_t viewIndex, const NoiseKey& noise,
-                             const Comm& comm) {
+                             const Comm& comm, const StarsDone& starsDone) {
     const auto begin = std::chrono::steady_clock::now();
     Team team(comm);
     // Where one of the ranks has no device, all do without.
@@ -239,6 +239,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         binned =
             team.shareSpaxels(exec, order(exec, stars, projected, padded.n * padded.n, table, std::move(binned.stars)));
     });
+    if (starsDone) starsDone();
     if (table.fine)
         projected = {};  // the sums of rows need its memory
     else
@@ -269,7 +270,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     // RUBIX's rescaling needs whole spectra.
     const SpectraBlocks blocks(optics, lit.size(), blockBytes(c, table.fine, inside), state_->rubix());
     if (!team.owner()) {
-        blocks.forEach(binned.spaxel.size(), accumulateBlock, state_->workspace,
+        blocks.forEach(exec, binned.spaxel.size(), accumulateBlock, state_->workspace,
                        [](std::size_t, std::size_t, float*) {});
         g.maps.clear();
         return g;

@@ -158,7 +158,8 @@ ExitCode run(const Config& config, const RunOptions& options) {
                 RowOfRun& row = rows.emplace_back();
                 row.place = o.place;
                 row.mass = galaxy.mass;
-                auto cube = observeView(observers, plan, galaxy, o, comm, options.strict, row);
+                const bool last = rows.size() == observations.size();
+                auto cube = observeView(observers, plan, galaxy, o, comm, options.strict, last, row);
                 if (cube && comm.rank() == 0) write(o, std::move(cube));
                 if (row.report.status.ends_with(outOfMemory)) claims.keepToOwn();
                 advance(double(galaxies) + double(rows.size()) / double(observations.size()));

@@ -61,11 +61,14 @@ std::string statusOf(const std::exception_ptr& fault, const RunPlan& plan, const
 
 }  // namespace
 
-std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPlan& plan, const Galaxy& g,
-                                              const Observation& o, const Comm& comm, bool strict, RowOfRun& row) {
+std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPlan& plan, Galaxy& g,
+                                              const Observation& o, const Comm& comm, bool strict, bool last,
+                                              RowOfRun& row) {
+    Observer::StarsDone giveUp;
+    if (last) giveUp = [&g] { g.stars = {}; };
     std::string status = g.skipped;
     if (status.empty()) try {
-            std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm);
+            std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm, giveUp);
             row.report = cube->report;
             if (comm.rank() == 0) logCube(row.report, comm.size());
             return cube;

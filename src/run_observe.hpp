@@ -18,9 +18,9 @@
 namespace tessera {
 
 // The cube on the owner of the galaxy, the first rank of the communicator; elsewhere an empty one. None where it cannot be
-// observed: the row says why.
-std::shared_ptr<const GalaxyCube> observeView(Observers&, const RunPlan&, const Galaxy&, const Observation&,
-                                              const Comm&, bool strict, RowOfRun&);
+// observed: the row says why. last: the galaxy's stars are given up once they are ordered.
+std::shared_ptr<const GalaxyCube> observeView(Observers&, const RunPlan&, Galaxy&, const Observation&, const Comm&,
+                                              bool strict, bool last, RowOfRun&);
 
 // Galaxies of this rank that wait to be observed together, as a device wants it.
 class GalaxyBatch {

@@ -120,6 +120,32 @@ TEST_CASE("bounded memory and threads leave the cube as it is", "[pipeline]") {
     CHECK(total(whole) > 0);
 }
 
+TEST_CASE("stars may go as soon as the observer is done with them", "[pipeline]") {
+    Stars stars = randomStars(3000, 24, 1, 150);
+    const SspLibrary library = syntheticLibrary(20, 0.3);
+    const Cosmology cosmology = planck15();
+    const InstrumentTables tables;
+    Config c = smallConfig();
+    c.psf = PsfConfig{};
+    c.noise = NoiseConfig{};
+    c.noise->signalToNoise = 20;
+    Observer observer(Host{2}, c, library, cosmology, tables);
+    const GalaxyCube kept = observer.observe(stars, {}, 0, NoiseKey{7, 0});
+    int calls = 0;
+    const GalaxyCube gone = observer.observe(stars, {}, 0, NoiseKey{7, 0}, Comm::self(), [&] {
+        ++calls;
+        for (std::size_t i = 0; i < stars.size(); ++i)
+            stars.mass[i] = stars.age[i] = std::numeric_limits<float>::quiet_NaN();
+        stars = {};
+    });
+    CHECK(calls == 1);
+    CHECK(same(gone.flux, kept.flux));
+    CHECK(same(gone.variance, kept.variance));
+    CHECK(gone.report.nStars == 3000);
+    CHECK(mapOf(gone, "mass").data == mapOf(kept, "mass").data);
+    CHECK(total(gone) > 0);
+}
+
 TEST_CASE("particles across the box border are seen as one galaxy", "[pipeline]") {
     Stars stars = randomStars(1000, 25, 0.5, 100);
     const SspLibrary library = syntheticLibrary(20, 0.3);

@@ -106,8 +106,11 @@ public:
     // does not depend on the number of ranks; elsewhere flux, variance and maps are empty, and the report is not whole.
     // The cube's number, in its report, is the view's; noise is drawn with it and the configuration's seed.
     GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const Comm& comm = Comm::self());
-    // With another number and seed.
-    GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const NoiseKey&, const Comm& = Comm::self());
+    // With another number and seed. starsDone is called as soon as the stars are not looked at any more, before the cube's
+    // memory is asked for: they may go.
+    using StarsDone = std::function<void()>;
+    GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const NoiseKey&, const Comm& = Comm::self(),
+                       const StarsDone& starsDone = {});
     // Several galaxies in one view, each with all its stars here: bitwise the cubes that they have one by one. use(i, cube) is called
     // for each as soon as it is observed, in any order. On a device galaxies of few stars are worked on at once, and copied while
     // others are worked on.

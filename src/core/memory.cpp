@@ -37,9 +37,13 @@ void* allocate(std::size_t bytes) {
         return reinterpret_cast<void*>(aligned);
     }
 #endif
-    void* p = std::aligned_alloc(bufferAlignment, rounded(bytes, bufferAlignment));
+    // Not aligned_alloc(): before glibc 2.38 it does not take back what it gave, and memory grows by a buffer a galaxy
+    // (glibc bug 14581). The byte before the buffer says how far it lies in what malloc gave.
+    auto* const p = static_cast<unsigned char*>(std::malloc(bytes + bufferAlignment));
     if (p == nullptr) throw std::bad_alloc();
-    return p;
+    const std::size_t ahead = bufferAlignment - reinterpret_cast<std::uintptr_t>(p) % bufferAlignment;
+    p[ahead - 1] = static_cast<unsigned char>(ahead);
+    return p + ahead;
 }
 
 void release(void* p, [[maybe_unused]] std::size_t bytes) noexcept {
@@ -49,7 +53,8 @@ void release(void* p, [[maybe_unused]] std::size_t bytes) noexcept {
         return;
     }
 #endif
-    std::free(p);
+    auto* const buffer = static_cast<unsigned char*>(p);
+    std::free(buffer - buffer[-1]);
 }
 
 }  // namespace tessera::detail

@@ -3,8 +3,10 @@
 #include <omp.h>
 
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <exception>
 #include <memory>
 
 #include "io/hdf5_detail.hpp"
@@ -157,31 +159,47 @@ void Dataset::writeAllParallel(const float* in) const {
         }
         return;
     }
+    // A batch is deflated by all while the first of them writes the one before it: the file is the same for any number.
     const std::size_t capacity = libdeflate_zlib_compress_bound(nullptr, bytes) + 1024;
-    const std::size_t batch = std::min(total, 8 * std::size_t(omp_get_max_threads()));
-    Buffer<unsigned char> stored(batch * capacity);
-    std::vector<std::size_t> storedBytes(batch);
-    for (std::size_t first = 0; first < total; first += batch) {
-        const std::size_t count = std::min(batch, total - first);
-        int failed = 0;
-#pragma omp parallel reduction(| : failed)
-        {
-            std::vector<float> raw(values);
-            std::vector<unsigned char> shuffled(bytes);
-            const Compressor compressor(libdeflate_alloc_compressor(filters.deflate));
+    const std::size_t batch = std::min(total, 16 * std::size_t(omp_get_max_threads()));
+    Buffer<unsigned char> stored(2 * batch * capacity);
+    std::vector<std::size_t> storedBytes(2 * batch);
+    const auto slotOf = [&](std::size_t i) { return i / batch % 2 * batch + i % batch; };
+    const auto writeBatch = [&](std::size_t first) {
+        for (std::size_t i = first; i < std::min(first + batch, total); ++i)
+            write(i, stored.data() + slotOf(i) * capacity, storedBytes[slotOf(i)]);
+    };
+    std::atomic<bool> failed = false;
+    std::exception_ptr fault;
+#pragma omp parallel
+    {
+        std::vector<float> raw(values);
+        std::vector<unsigned char> shuffled(bytes);
+        const Compressor compressor(libdeflate_alloc_compressor(filters.deflate));
+        for (std::size_t first = 0; first < total; first += batch) {
+#pragma omp master
+            if (first > 0 && !failed) try {
+                    writeBatch(first - batch);
+                } catch (...) {
+                    fault = std::current_exception();
+                    failed = true;
+                }
 #pragma omp for schedule(dynamic)
-            for (std::size_t i = 0; i < count; ++i) {
-                cut(in, shape, chunk, startOf(first + i), raw.data());
+            for (std::size_t i = first; i < std::min(first + batch, total); ++i) {
+                if (failed) continue;
+                cut(in, shape, chunk, startOf(i), raw.data());
                 shuffle(raw.data(), values, shuffled.data());
-                storedBytes[i] = compressor ? deflatePlanes(shuffled.data(), values, compressor.get(),
-                                                            stored.data() + i * capacity, capacity)
-                                            : 0;
-                failed |= storedBytes[i] == 0;
+                std::size_t& length = storedBytes[slotOf(i)];
+                length = compressor ? deflatePlanes(shuffled.data(), values, compressor.get(),
+                                                    stored.data() + slotOf(i) * capacity, capacity)
+                                    : 0;
+                if (length == 0) failed = true;
             }
         }
-        if (failed) throw Error(where_ + ": cannot compress");
-        for (std::size_t i = 0; i < count; ++i) write(first + i, stored.data() + i * capacity, storedBytes[i]);
     }
+    if (fault) std::rethrow_exception(fault);
+    if (failed) throw Error(where_ + ": cannot compress");
+    writeBatch((total - 1) / batch * batch);
 }
 
 }  // namespace tessera::h5

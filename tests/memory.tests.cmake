@@ -1,0 +1,1 @@
+tessera_test(memory)
