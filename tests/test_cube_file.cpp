@@ -79,6 +79,47 @@ TEST_CASE("a cube of ten thousand spectra, not square") {
     CHECK(back.wavelength == cube.wavelength);
 }
 
+TEST_CASE("dark chunks, and the same chunks from any number of threads") {
+    const TemporaryDirectory scratch;
+    GalaxyCube cube = makeCube(83, 95, {4750, 1.25, 600, false});  // chunks reach over all ends
+    for (std::size_t s = 0; s < cube.flux.spaxels(); ++s) {
+        const std::size_t block = s / 95 / 10 * 10 + s % 95 / 10;  // as chunks lie
+        if (block % 7 == 0) continue;
+        // Nothing at all, no values, and more values than are remembered; some with a single other value.
+        const float value = block % 3 == 0 ? 0.0F : block % 3 == 1 ? NAN : float(block % 11);
+        std::fill_n(cube.flux.spectrum(s), 600, value);
+        if (block % 5 == 0 && s % 95 % 10 == 3) cube.flux.spectrum(s)[599] = 1;
+    }
+    std::vector<std::vector<std::uint64_t>> places;  // of each chunk
+    const int before = omp_get_max_threads();
+    for (const int threads : {1, 3, 4}) {
+        omp_set_num_threads(threads);
+        const std::string path = scratch / ("cubes" + std::to_string(threads) + ".hdf5");
+        writeFile(path, cube, 4);
+        CHECK(sameBytes(readGalaxyCube(path, 7).flux.data, cube.flux.data));
+        const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+        const hid_t set = H5Dopen2(file, "/galaxies/7/flux", H5P_DEFAULT), space = H5Dget_space(set);
+        hsize_t chunks = 0;
+        REQUIRE(H5Dget_num_chunks(set, space, &chunks) >= 0);
+        CHECK(double(H5Dget_storage_size(set)) < 0.2 * double(cube.flux.data.size() * sizeof(float)));
+        places.emplace_back();
+        for (hsize_t i = 0; i < chunks; ++i) {
+            hsize_t offset[3], size = 0;
+            haddr_t address = 0;
+            unsigned mask = 0;
+            REQUIRE(H5Dget_chunk_info(set, space, i, offset, &mask, &address, &size) >= 0);
+            places.back().insert(places.back().end(), {address, size});
+        }
+        H5Sclose(space);
+        H5Dclose(set);
+        H5Fclose(file);
+    }
+    omp_set_num_threads(before);
+    CHECK(places[0].size() > 100);
+    CHECK(places[0] == places[1]);
+    CHECK(places[0] == places[2]);
+}
+
 // HDF5's own read, without Tessera's layer, and its own filters on the same values.
 TEST_CASE("HDF5 alone reads the chunks, and would not have stored them smaller") {
     const TemporaryDirectory scratch;

@@ -2,11 +2,14 @@
 #include <libdeflate.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <memory>
 
 #include "io/hdf5_detail.hpp"
@@ -90,11 +93,50 @@ std::size_t deflatePlanes(const unsigned char* planes, std::size_t count, libdef
     return std::size_t(end - out);
 }
 
-// Copies the chunk at `start` out of the array; what lies beyond the array's end is zero.
+// Deflates one chunk after the other. Cubes of small galaxies are dark for the most part, and the search for repetitions is
+// slow where there is nothing else: chunks of one value alone are deflated once.
+class ChunkDeflater {
+public:
+    ChunkDeflater(int level, std::size_t values)
+        : compressor_(libdeflate_alloc_compressor(level)), values_(values), planes_(values * sizeof(float)) {}
+
+    // Returns the length, 0 where it cannot be done.
+    std::size_t operator()(const float* chunk, unsigned char* out, std::size_t capacity) {
+        if (!compressor_) return 0;
+        // Every value is the next one's.
+        if (std::memcmp(chunk, chunk + 1, (values_ - 1) * sizeof(float)) != 0) return deflate(chunk, out, capacity);
+        std::vector<unsigned char>& stream = ofValue_[std::bit_cast<std::uint32_t>(chunk[0])];
+        if (stream.empty()) {
+            stream.assign(out, out + deflate(chunk, out, capacity));
+            const std::size_t length = stream.size();
+            if (ofValue_.size() > mostValues) ofValue_.clear();
+            return length;
+        }
+        std::copy(stream.begin(), stream.end(), out);
+        return stream.size();
+    }
+
+private:
+    static constexpr std::size_t mostValues = 4;  // 0 and NaN, as a rule
+
+    std::size_t deflate(const float* chunk, unsigned char* out, std::size_t capacity) {
+        shuffle(chunk, values_, planes_.data());
+        return deflatePlanes(planes_.data(), values_, compressor_.get(), out, capacity);
+    }
+
+    Compressor compressor_;
+    std::size_t values_;
+    std::vector<unsigned char> planes_;
+    std::map<std::uint32_t, std::vector<unsigned char>> ofValue_;
+};
+
+// Copies the chunk at `start` out of the array. What lies beyond the array's end no one reads: it is as the chunk begins, so that
+// dark chunks are of one value at the edges too.
 void cut(const float* in, const Shape& shape, const Shape& chunk, const Shape& start, float* out) {
     Shape n;
     for (int i = 0; i < 3; ++i) n[i] = std::min(chunk[i], shape[i] - start[i]);
-    if (n != chunk) std::memset(out, 0, chunk[0] * chunk[1] * chunk[2] * sizeof(float));
+    if (n != chunk)
+        std::fill_n(out, chunk[0] * chunk[1] * chunk[2], in[(start[0] * shape[1] + start[1]) * shape[2] + start[2]]);
     for (std::size_t y = 0; y < n[0]; ++y)
         for (std::size_t x = 0; x < n[1]; ++x)
             std::memcpy(out + (y * chunk[1] + x) * chunk[2],
@@ -174,8 +216,7 @@ void Dataset::writeAllParallel(const float* in) const {
 #pragma omp parallel
     {
         std::vector<float> raw(values);
-        std::vector<unsigned char> shuffled(bytes);
-        const Compressor compressor(libdeflate_alloc_compressor(filters.deflate));
+        ChunkDeflater deflate(filters.deflate, values);
         for (std::size_t first = 0; first < total; first += batch) {
 #pragma omp master
             if (first > 0 && !failed) try {
@@ -188,11 +229,8 @@ void Dataset::writeAllParallel(const float* in) const {
             for (std::size_t i = first; i < std::min(first + batch, total); ++i) {
                 if (failed) continue;
                 cut(in, shape, chunk, startOf(i), raw.data());
-                shuffle(raw.data(), values, shuffled.data());
                 std::size_t& length = storedBytes[slotOf(i)];
-                length = compressor ? deflatePlanes(shuffled.data(), values, compressor.get(),
-                                                    stored.data() + slotOf(i) * capacity, capacity)
-                                    : 0;
+                length = deflate(raw.data(), stored.data() + slotOf(i) * capacity, capacity);
                 if (length == 0) failed = true;
             }
         }
