@@ -50,7 +50,7 @@ using Compressor = std::unique_ptr<libdeflate_compressor, FreeCompressor>;
 // repetitions that the entropy does not tell of) hardly smaller.
 bool isNoise(const unsigned char* bytes, std::size_t count, libdeflate_compressor* compressor) {
     if (sampledEntropy(bytes, count) < 7.7) return false;
-    std::array<unsigned char, 4096> piece;
+    std::array<unsigned char, 2048> piece;
     const std::size_t length = std::min(piece.size(), count);
     return libdeflate_deflate_compress(compressor, bytes + (count - length) / 2, length, piece.data(),
                                        length - length / 32) == 0;
@@ -93,12 +93,18 @@ std::size_t deflatePlanes(const unsigned char* planes, std::size_t count, libdef
     return std::size_t(end - out);
 }
 
+// The level of libdeflate that makes cubes as small as zlib's level does, with and without noise: levels are zlib's for those
+// who set them. The first is the fastest there is.
+int levelOf(int zlib) {
+    return zlib == 3 ? 2 : zlib == 4 ? 3 : zlib;
+}
+
 // Deflates one chunk after the other. Cubes of small galaxies are dark for the most part, and the search for repetitions is
 // slow where there is nothing else: chunks of one value alone are deflated once.
 class ChunkDeflater {
 public:
     ChunkDeflater(int level, std::size_t values)
-        : compressor_(libdeflate_alloc_compressor(level)), values_(values), planes_(values * sizeof(float)) {}
+        : compressor_(libdeflate_alloc_compressor(levelOf(level))), values_(values), planes_(values * sizeof(float)) {}
 
     // Returns the length, 0 where it cannot be done.
     std::size_t operator()(const float* chunk, unsigned char* out, std::size_t capacity) {
