@@ -209,7 +209,7 @@ void Dataset::writeAllParallel(const float* in) const {
     }
     // A batch is deflated by all while the first of them writes the one before it: the file is the same for any number.
     const std::size_t capacity = libdeflate_zlib_compress_bound(nullptr, bytes) + 1024;
-    const std::size_t batch = std::min(total, 16 * std::size_t(omp_get_max_threads()));
+    const std::size_t batch = std::min(total, std::max<std::size_t>(32, 4 * std::size_t(omp_get_max_threads())));
     Buffer<unsigned char> stored(2 * batch * capacity);
     std::vector<std::size_t> storedBytes(2 * batch);
     const auto slotOf = [&](std::size_t i) { return i / batch % 2 * batch + i % batch; };
