@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t hugePage = std::size_t(2) << 20, hugeFrom = 4 * hugePage;
 
-std::size_t rounded(std::size_t bytes, std::size_t unit) {
+[[maybe_unused]] std::size_t rounded(std::size_t bytes, std::size_t unit) {
     return (bytes + unit - 1) / unit * unit;
 }
 
