@@ -107,7 +107,7 @@ public:
     // The cube's number, in its report, is the view's; noise is drawn with it and the configuration's seed.
     GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const Comm& comm = Comm::self());
     // With another number and seed. starsDone is called as soon as the stars are not looked at any more, before the cube's
-    // memory is asked for: they may go.
+    // memory is asked for: they may go. On a device, which has its own copy, it is not called.
     using StarsDone = std::function<void()>;
     GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const NoiseKey&, const Comm& = Comm::self(),
                        const StarsDone& starsDone = {});
