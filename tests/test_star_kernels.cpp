@@ -35,6 +35,14 @@ Stars skyStars(std::size_t n, const Vec3d& centre, double box, double spaxel, do
     return s;
 }
 
+double* doublesOf(FrameSums& s) {
+    static_assert(sizeof s == 13 * sizeof(double));
+    return &s.mass;
+}
+const double* doublesOf(const FrameSums& s) {
+    return &s.mass;
+}
+
 struct View {
     const char* name;
     Mat3d axes;
@@ -48,6 +56,48 @@ const View views[] = {
     {"fast", Mat3d{}, 0, 0, 30000}};
 
 }  // namespace
+
+TEST_CASE("sums over stars for the frame are those of star by star", "[kernels]") {
+    const Vec3d centre{0.3, 49.2, 25}, zero{3, -2, 11};
+    for (const double box : {0.0, 50.0})
+        for (const double radius : {0.0, 10.0})
+            for (const std::size_t n : {1, 3, 4, 255, 256, 257, 4096}) {
+                INFO("box " << box << ", radius " << radius << ", " << n << " stars");
+                Stars stars = skyStars(n, centre, box, 1.0, 300, n);
+                Random random(n + 1);
+                for (float& m : stars.mass) m = float(random(0.1, 3));
+                FrameSums expected, sizes;  // sizes: the same with every term positive, which rounding is measured by
+                std::size_t inside = 0;
+                for (std::size_t i = 0; i < n; ++i) {
+                    const Vec3d x = nearestImage(stars.position[i] - centre, box);
+                    if (radius > 0 && dot(x, x) > radius * radius) continue;
+                    ++inside;
+                    const auto one = frameSums(double(stars.mass[i]), x, stars.velocity[i].to<double>(), zero);
+                    expected += one;
+                    for (std::size_t k = 0; k < 13; ++k) doublesOf(sizes)[k] += std::fabs(doublesOf(one)[k]);
+                }
+                if (n > 200) CHECK((radius > 0 ? inside > n / 2 && inside < n : inside == n));
+                std::vector<std::vector<double>> found;
+                atEveryLevel([&](const simd::Kernels& k) {
+                    simd::FrameArgs a{};
+                    a.position = &stars.position[0].x;
+                    a.velocity = &stars.velocity[0].x;
+                    a.mass = stars.mass.data();
+                    a.n = n;
+                    for (int i = 0; i < 3; ++i) {
+                        a.centre[i] = centre[i];
+                        a.velocityZero[i] = zero[i];
+                    }
+                    a.box = box;
+                    a.radius2 = radius > 0 ? radius * radius : INFINITY;
+                    k.sumFrame(a);
+                    for (std::size_t i = 0; i < 13; ++i)
+                        CHECK(std::fabs(a.sums[i] - doublesOf(expected)[i]) <= 1e-13 * doublesOf(sizes)[i]);
+                    found.emplace_back(std::begin(a.sums), std::end(a.sums));
+                });
+                for (const auto& level : found) CHECK(level == found[0]);
+            }
+}
 
 TEST_CASE("spaxels and shifts of a block of stars are bit by bit those of star by star", "[kernels]") {
     for (const View& view : views)

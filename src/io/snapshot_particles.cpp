@@ -47,14 +47,15 @@ std::uint64_t total(const std::vector<Piece>& pieces) {
     return n;
 }
 
-// Keeps the rows named in `keep` (ascending), in place: run by run, since few are left out.
+// Leaves out some of `rows` rows (`gaps`, ascending), in place.
 template <class T>
-void compact(T* values, const std::vector<std::uint32_t>& keep) {
-    for (std::size_t i = 0; i < keep.size();) {
-        std::size_t end = i + 1;
-        while (end < keep.size() && keep[end] == keep[end - 1] + 1) ++end;
-        if (keep[i] != i) std::memmove(values + i, values + keep[i], (end - i) * sizeof(T));
-        i = end;
+void closeGaps(T* values, std::uint64_t rows, const std::vector<std::uint32_t>& gaps) {
+    std::uint64_t kept = 0, from = 0;
+    for (std::size_t k = 0; k <= gaps.size(); ++k) {
+        const std::uint64_t end = k < gaps.size() ? gaps[k] : rows;
+        if (kept != from) std::memmove(values + kept, values + from, (end - from) * sizeof(T));
+        kept += end - from;
+        from = end + 1;
     }
 }
 
@@ -127,7 +128,7 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
     std::optional<std::string> mass, smoothing;
     std::vector<double> birth(std::min(n, blockRows));
     std::vector<float> stored;  // of them, where the file has floats
-    std::vector<std::uint32_t> keep;
+    std::vector<std::uint32_t> wind;
     std::uint64_t kept = 0, passed = 0;
     if (n == 0) return s;
     const FormationClock& age = clock();
@@ -162,13 +163,10 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
                 births.fetch(row, rows, birth.data());
                 inSlices(rows, {[&](Row i, Row part) { births.convert(row + i, part, &birth[i]); }});
             }
-            keep.clear();
-            for (std::uint32_t i = 0; i < rows; ++i) {
-                if (birth[i] > 0)
-                    keep.push_back(i);
-                else
-                    s.windRows.push_back(passed + i);
-            }
+            wind.clear();
+            for (std::uint32_t i = 0; i < rows; ++i)
+                if (!(birth[i] > 0)) wind.push_back(i);
+            for (const std::uint32_t i : wind) s.windRows.push_back(passed + i);
             positions.fetch(row, rows, &s.position[kept].x);
             velocities.fetch(row, rows, &s.velocity[kept].x);
             masses.fetch(row, rows, &s.mass[kept]);
@@ -186,15 +184,22 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
                                    age.ages(&birth[i], part, &s.age[kept + i]);
                                },
                            });
-            if (keep.size() != rows) {
-                compact(&s.age[kept], keep);
-                compact(&s.position[kept], keep);
-                compact(&s.velocity[kept], keep);
-                compact(&s.mass[kept], keep);
-                compact(&s.metallicity[kept], keep);
-                if (lengths) compact(&s.smoothing[kept], keep);
+            if (!wind.empty()) {
+#pragma omp parallel sections
+                {
+#pragma omp section
+                    closeGaps(&s.position[kept], rows, wind);
+#pragma omp section
+                    {
+                        closeGaps(&s.velocity[kept], rows, wind);
+                        closeGaps(&s.mass[kept], rows, wind);
+                        closeGaps(&s.metallicity[kept], rows, wind);
+                        closeGaps(&s.age[kept], rows, wind);
+                        if (lengths) closeGaps(&s.smoothing[kept], rows, wind);
+                    }
+                }
             }
-            kept += keep.size();
+            kept += rows - wind.size();
             passed += rows;
             done += rows;
         }

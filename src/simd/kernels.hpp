@@ -64,6 +64,18 @@ struct SkyArgs {
     bool slow;
 };
 
+// frameSums() of physics/orient.hpp of stars within a radius of the centre, summed: the same for every instruction set.
+struct FrameArgs {
+    const double* position;  // [n][3]
+    const float* velocity;   // [n][3]
+    const float* mass;
+    std::size_t n;
+    double centre[3], velocityZero[3];
+    double box;       // 0: not periodic
+    double radius2;   // its square; infinite: all stars
+    double sums[13];  // result: mass; momentum; spin; xx, yy, zz, xy, xz, yz
+};
+
 // An axis of two points or more, ascending, as floats.
 struct AxisArgs {
     float low, high;            // the values in [low, high] lie on the axis
@@ -261,6 +273,7 @@ struct Kernels {
     bool (*scaleFloats)(float* values, std::size_t n, double factor, double low, double high);
     bool (*scaleDoubles)(double* values, std::size_t n, double factor, double low, double high);
     void (*sky)(SkyArgs&);
+    void (*sumFrame)(FrameArgs&);
     void (*shiftRange)(const StarRecord*, std::size_t n, float& low, float& high);  // least and largest of n > 0
     void (*mapColumns)(MapColumns&);
     void (*sumMaps)(const MapColumns&, MapSums&);  // adds to the sums

@@ -3,26 +3,12 @@
 // same side on every machine. Plain loops over a block, which the compiler vectorises. Test: test_kernels.
 #include <cstdint>
 
+#include "simd/nearest.hpp"
 #include "simd/vector.hpp"
 
 namespace tessera::simd::TESSERA_SIMD_LEVEL {
 
 namespace {
-
-struct Column {
-    double value[skyBlock];
-};
-
-// d -= box round(d / box), which is nothing within half a box.
-void wrap(Column& d, std::size_t n, double box) {
-    const double half = 0.5 * box;
-    std::int64_t outside = 0;
-    for (std::size_t k = 0; k < n; ++k)
-        outside |= std::int64_t(!(d.value[k] > -half)) | std::int64_t(!(d.value[k] < half));
-    if (outside == 0) return;
-    for (std::size_t k = 0; k < n; ++k)
-        if (!(d.value[k] > -half && d.value[k] < half)) d.value[k] -= box * __builtin_round(d.value[k] / box);
-}
 
 // Least and largest of the shifts inside.
 void range(SkyArgs& a, const float* low, const float* high) {
@@ -41,16 +27,7 @@ void sky(SkyArgs& a) {
     constexpr float inf = __builtin_inff();
     const std::size_t n = a.n;
     Column dx, dy, dz;
-    for (std::size_t k = 0; k < n; ++k) {
-        dx.value[k] = a.position[3 * k] - a.centre[0];
-        dy.value[k] = a.position[3 * k + 1] - a.centre[1];
-        dz.value[k] = a.position[3 * k + 2] - a.centre[2];
-    }
-    if (a.box > 0) {
-        wrap(dx, n, a.box);
-        wrap(dy, n, a.box);
-        wrap(dz, n, a.box);
-    }
+    relative(a.position, n, a.centre, a.box, dx, dy, dz);
     const double x0 = a.axes[0][0], x1 = a.axes[0][1], x2 = a.axes[0][2];
     const double y0 = a.axes[1][0], y1 = a.axes[1][1], y2 = a.axes[1][2];
     const double z0 = a.axes[2][0], z1 = a.axes[2][1], z2 = a.axes[2][2];

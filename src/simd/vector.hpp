@@ -38,6 +38,7 @@ void addNormals(const NormalsKey&, std::uint64_t firstVoxel, std::size_t count, 
 bool scaleFloats(float* values, std::size_t n, double factor, double low, double high);
 bool scaleDoubles(double* values, std::size_t n, double factor, double low, double high);
 void sky(SkyArgs&);
+void sumFrame(FrameArgs&);
 void shiftRange(const StarRecord* stars, std::size_t n, float& low, float& high);
 void mapColumns(MapColumns&);
 void sumMaps(const MapColumns&, MapSums&);

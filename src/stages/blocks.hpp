@@ -73,17 +73,23 @@ T sumInOrder(const std::vector<T>& partial, const Gather& gather) {
     return total;
 }
 
-// Sum of term(i) over all stars, blocks of starts (see rowBlocks) each on its own, then in order over all processes.
-template <class T, class Term>
-T sumBlocks(Host exec, const std::vector<std::size_t>& starts, const Gather& gather, Term term) {
+// Sum of part(begin, end) over all blocks of starts (see rowBlocks), in order over all processes.
+template <class T, class Part>
+T sumParts(Host exec, const std::vector<std::size_t>& starts, const Gather& gather, Part part) {
     std::vector<T> partial(starts.size() - 1);
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
-    for (std::size_t b = 0; b < partial.size(); ++b) {
-        T sum{};
-        for (std::size_t i = starts[b]; i < starts[b + 1]; ++i) sum += term(i);
-        partial[b] = sum;
-    }
+    for (std::size_t b = 0; b < partial.size(); ++b) partial[b] = part(starts[b], starts[b + 1]);
     return sumInOrder(partial, gather);
+}
+
+// The same of term(i) over all stars.
+template <class T, class Term>
+T sumBlocks(Host exec, const std::vector<std::size_t>& starts, const Gather& gather, Term term) {
+    return sumParts<T>(exec, starts, gather, [&](std::size_t begin, std::size_t end) {
+        T sum{};
+        for (std::size_t i = begin; i < end; ++i) sum += term(i);
+        return sum;
+    });
 }
 
 }  // namespace tessera

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "simd/kernels.hpp"
 #include "stages/blocks.hpp"
 #include "tessera/core/error.hpp"
 #include "tessera/physics/orient.hpp"
@@ -33,10 +34,21 @@ struct Selection {
     // radius 0: of all stars
     FrameSums frameSumsWithin(double radius, const Vec3d& velocity) const {
         if (device) return device(centre, boxSize, radius, velocity);
-        return sum<FrameSums>([&](std::size_t i) {
-            const Vec3d x = relative(i);
-            if (radius > 0 && dot(x, x) > sq(radius)) return FrameSums{};
-            return frameSums(stars.mass[i], x, stars.velocity[i].to<double>(), velocity);
+        const double most = radius > 0 ? sq(radius) : std::numeric_limits<double>::infinity();
+        return sumParts<FrameSums>(exec, blocks, gather, [&](std::size_t begin, std::size_t end) {
+            if (begin == end) return FrameSums{};  // wind alone
+            simd::FrameArgs a{&stars.position.data()[begin].x,
+                              &stars.velocity.data()[begin].x,
+                              stars.mass.data() + begin,
+                              end - begin,
+                              {centre.x, centre.y, centre.z},
+                              {velocity.x, velocity.y, velocity.z},
+                              boxSize,
+                              most,
+                              {}};
+            simd::kernels().sumFrame(a);
+            const auto& s = a.sums;
+            return FrameSums{s[0], {s[1], s[2], s[3]}, {s[4], s[5], s[6]}, {s[7], s[8], s[9], s[10], s[11], s[12]}};
         });
     }
 };

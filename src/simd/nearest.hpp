@@ -1,0 +1,43 @@
+// Places of a block of stars relative to a centre: nearestImage() of physics/orient.hpp, operation by operation.
+#pragma once
+
+#include <cstdint>
+
+#include "simd/vector.hpp"
+
+namespace tessera::simd::TESSERA_SIMD_LEVEL {
+
+namespace {
+
+struct Column {
+    double value[skyBlock];
+};
+
+// d -= box round(d / box), which is nothing within half a box.
+void wrap(Column& d, std::size_t n, double box) {
+    const double half = 0.5 * box;
+    std::int64_t outside = 0;
+    for (std::size_t k = 0; k < n; ++k)
+        outside |= std::int64_t(!(d.value[k] > -half)) | std::int64_t(!(d.value[k] < half));
+    if (outside == 0) return;
+    for (std::size_t k = 0; k < n; ++k)
+        if (!(d.value[k] > -half && d.value[k] < half)) d.value[k] -= box * __builtin_round(d.value[k] / box);
+}
+
+void relative(const double* position, std::size_t n, const double* centre, double box, Column& x, Column& y,
+              Column& z) {
+    for (std::size_t k = 0; k < n; ++k) {
+        x.value[k] = position[3 * k] - centre[0];
+        y.value[k] = position[3 * k + 1] - centre[1];
+        z.value[k] = position[3 * k + 2] - centre[2];
+    }
+    if (box > 0) {
+        wrap(x, n, box);
+        wrap(y, n, box);
+        wrap(z, n, box);
+    }
+}
+
+}  // namespace
+
+}  // namespace tessera::simd::TESSERA_SIMD_LEVEL
