@@ -53,6 +53,7 @@ const View views[] = {
     {"face-on", Mat3d{}, 0, 0, 300},
     {"oblique in a box", {{{c30, s30, 0}, {-s30 * c30, c30* c30, s30}, {s30 * s30, -c30* s30, c30}}}, 50, 0, 300},
     {"shallow", Mat3d{}, 50, 6, 300},
+    {"in a small box", Mat3d{}, 20, 0, 300},
     {"fast", Mat3d{}, 0, 0, 30000}};
 
 }  // namespace

@@ -13,13 +13,21 @@ struct Column {
     double value[skyBlock];
 };
 
-// d -= box round(d / box), which is nothing within half a box.
+// d -= box round(d / box), which is nothing within half a box, and one box up to three halves of it (less a margin for
+// the rounding of the quotient).
 void wrap(Column& d, std::size_t n, double box) {
-    const double half = 0.5 * box;
-    std::int64_t outside = 0;
-    for (std::size_t k = 0; k < n; ++k)
-        outside |= std::int64_t(!(d.value[k] > -half)) | std::int64_t(!(d.value[k] < half));
+    const double half = 0.5 * box, far = 1.25 * box;
+    std::int64_t outside = 0, distant = 0;
+    for (std::size_t k = 0; k < n; ++k) {
+        const double size = __builtin_fabs(d.value[k]);
+        outside |= std::int64_t(!(size < half));
+        distant |= std::int64_t(!(size < far));
+    }
     if (outside == 0) return;
+    if (distant == 0) {
+        for (std::size_t k = 0; k < n; ++k) d.value[k] -= d.value[k] >= half ? box : d.value[k] <= -half ? -box : 0.0;
+        return;
+    }
     for (std::size_t k = 0; k < n; ++k)
         if (!(d.value[k] > -half && d.value[k] < half)) d.value[k] -= box * __builtin_round(d.value[k] / box);
 }

@@ -161,35 +161,37 @@ def make_mock(b, name, stars, galaxies, chunks):
 
 
 def command(b):
+    """The command and what it is held against take turns, so that a machine that slows down slows both; the first turn is to warm up."""
     stars = min(20000 if b.args.tiny else 6250000, int(b.args.most * 1.04))  # subhalo 0 has 96 % of them
     files = make_mock(b, "one", stars, 1, 1)
+    fov = 2 if b.args.tiny else 20
     for library in b.args.libraries:
-        memory = b.measure("bench_forward", "--snapshot", b.work / "one/output", "--library", library, "--fov",
-                           2 if b.args.tiny else 20, "--runs", b.args.runs, "--threads", best_threads())
-        for compression in (0, 1, 4):
-            name = f"command-{library}-{compression}"
-            config = configure(b, name, "one", {"subhalos": [0]}, "MUSE", 2 if b.args.tiny else 20, library, compression)
-            output = b.work / f"{name}.hdf5"
-            walls, reads, writes, peak = [], [], [], 0
-            for run in range(b.args.runs + 1):
+        configs = {c: configure(b, f"command-{library}-{c}", "one", {"subhalos": [0]}, "MUSE", fov, library, c)
+                   for c in (0, 1, 4)}
+        memory, memory_reads, found = [], [], {compression: [] for compression in configs}
+        for _ in range(b.args.runs + 1):
+            figures = b.measure("bench_forward", "--snapshot", b.work / "one/output", "--library", library, "--fov", fov,
+                                "--runs", 1, "--threads", best_threads())
+            memory.append(figures["cases"][0]["median_seconds"])
+            memory_reads.append(figures["median_read_seconds"])
+            for compression, config in configs.items():
+                output = config.with_suffix(".hdf5")
                 output.unlink(missing_ok=True)  # as before plain writing: giving a file's memory back takes time too
-                wall, megabytes = timed([b.program("tessera"), "run", str(config), "-q"], b.work)
-                raw = read_plain(files), write_plain(b.work / "raw", output.stat().st_size)
-                if run > 0:
-                    walls.append(wall)
-                    reads.append(raw[0])
-                    writes.append(raw[1])
-                    peak = max(peak, megabytes)
-            case = memory["cases"][0]
-            bound = 2 * case["median_seconds"] + statistics.median(reads) + statistics.median(writes)
+                wall, peak = timed([b.program("tessera"), "run", str(config), "-q"], b.work)
+                size = output.stat().st_size
+                found[compression].append((wall, read_plain(files), write_plain(b.work / "raw", size), peak, size))
+        in_memory = statistics.median(memory[1:])
+        for compression, turns in found.items():
+            walls, reads, writes, peaks, sizes = zip(*turns[1:])
             b.add("command", f"{library} compression {compression}",
-                  {"library": library, "compression": compression, "stars": case["stars"], "seconds": walls,
-                   "median_seconds": statistics.median(walls), "memory_seconds": case["median_seconds"],
-                   "read_seconds": memory["median_read_seconds"], "raw_read_seconds": statistics.median(reads),
-                   "raw_write_seconds": statistics.median(writes), "bound_seconds": bound,
-                   "snapshot_bytes": sum(f.stat().st_size for f in files), "output_bytes": output.stat().st_size,
-                   "peak_megabytes": peak, "threads": best_threads()})
-            output.unlink()
+                  {"library": library, "compression": compression, "stars": figures["cases"][0]["stars"], "seconds": walls,
+                   "median_seconds": statistics.median(walls), "memory_seconds": in_memory,
+                   "read_seconds": statistics.median(memory_reads[1:]), "raw_read_seconds": statistics.median(reads),
+                   "raw_write_seconds": statistics.median(writes),
+                   "bound_seconds": 2 * in_memory + statistics.median(reads) + statistics.median(writes),
+                   "snapshot_bytes": sum(f.stat().st_size for f in files), "output_bytes": sizes[-1],
+                   "peak_megabytes": max(peaks), "threads": best_threads()})
+            configs[compression].with_suffix(".hdf5").unlink()
 
 
 def survey(b):
