@@ -1,6 +1,7 @@
 // In-memory forward model: stars -> cube with PSF and LSF. Runs of all numbers of stars and threads take turns, so that
-// their ratios do not depend on what else the machine did meanwhile. Prints every run with the time of each stage, then
-// medians; JSON on request.
+// their ratios do not depend on what else the machine did meanwhile; before each the machine's own rate with as many threads is
+// taken, since virtual cores do not always double it. Prints every run with the time of each stage, then medians; JSON on
+// request.
 //
 //   bench_forward [--stars 6000000 ...] [--threads 2 ...] [--runs 5] [--library bc03lr] [--telescope MUSE] [--fov 20]
 //                 [--json FILE]
@@ -15,6 +16,7 @@
 #include <memory>
 
 #include "bench_common.hpp"
+#include "fma_rate.hpp"
 #include "forward_check.hpp"
 #include "tessera/core/timing.hpp"
 #include "tessera/io/hdf5.hpp"
@@ -68,13 +70,14 @@ struct Case {
     const Sample* sample;
     int threads;
     std::unique_ptr<Observer> observer;
-    std::vector<double> seconds;
+    std::vector<double> seconds, machine;  // machine: [1e9 FMA/s]
     std::map<std::string, std::vector<double>> stages;
     std::vector<std::string> order;  // of the stages
 };
 
 void observeAll(Case& one, bool counted, std::array<std::size_t, 3>& shape) {
     GalaxyCube cube;
+    if (counted) one.machine.push_back(bench::fmaRate(one.threads, 1));
     Timings::global().clear();
     const double time = bench::seconds([&] {
         for (const Stars& stars : one.sample->galaxies) {
@@ -105,6 +108,7 @@ json figuresOf(const Case& one) {
             {"threads", one.threads},
             {"seconds", one.seconds},
             {"median_seconds", typical},
+            {"machine_giga_fma_per_second", bench::median(one.machine)},
             {"microseconds_per_star", typical / galaxies / double(one.sample->stars) * 1e6},
             {"galaxies_per_second", galaxies / typical},
             {"stages", stages}};
@@ -165,7 +169,8 @@ void timeAll(const Settings& s) {
     std::vector<Case> cases;
     for (const Sample& sample : samples)
         for (const int t : s.threads)
-            cases.push_back({&sample, t, std::make_unique<Observer>(Host{t}, c, ssp, cosmology, tables), {}, {}, {}});
+            cases.push_back(
+                {&sample, t, std::make_unique<Observer>(Host{t}, c, ssp, cosmology, tables), {}, {}, {}, {}});
     std::array<std::size_t, 3> shape{};
     for (int run = 0; run <= s.runs; ++run)
         for (Case& one : cases) observeAll(one, run > 0, shape);

@@ -4,12 +4,12 @@
 //
 //   bench_machine [--threads 1 2 ...] [--megabytes 256] [--runs 5] [--json FILE]
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <boost/program_options.hpp>
 #include <thread>
 
 #include "bench_common.hpp"
+#include "fma_rate.hpp"
 #include "simd/kernels.hpp"
 #include "tessera/core/memory.hpp"
 #include "tessera/core/version.hpp"
@@ -18,69 +18,6 @@ namespace po = boost::program_options;
 using namespace tessera;
 
 namespace {
-
-// Twelve independent chains of FMAs keep two units of latency 4 to 5 busy. Returns a number that depends on all.
-template <class V>
-inline __attribute__((always_inline)) float chains(std::size_t steps, float seed) {
-    V a[12], m, c;
-    for (std::size_t i = 0; i < sizeof(V) / sizeof(float); ++i) {
-        m[i] = 0.999F + seed;
-        c[i] = 1e-3F + seed;
-    }
-    for (int k = 0; k < 12; ++k) a[k] = c * float(k);
-    for (std::size_t s = 0; s < steps; ++s) {
-#pragma GCC unroll 12
-        for (int k = 0; k < 12; ++k) a[k] = a[k] * m + c;
-        asm volatile("" : "+r"(s));
-    }
-    float sum = 0;
-    for (int k = 0; k < 12; ++k)
-        for (std::size_t i = 0; i < sizeof(V) / sizeof(float); ++i) sum += a[k][i];
-    return sum;
-}
-
-using V4 = float __attribute__((vector_size(16)));
-using V8 = float __attribute__((vector_size(32)));
-using V16 = float __attribute__((vector_size(64)));
-
-float baselineChains(std::size_t steps, float seed) {
-    return chains<V4>(steps, seed);
-}
-#if defined(__x86_64__)
-__attribute__((target("avx2,fma"))) float avx2Chains(std::size_t steps, float seed) {
-    return chains<V8>(steps, seed);
-}
-__attribute__((target("avx512f"))) float avx512Chains(std::size_t steps, float seed) {
-    return chains<V16>(steps, seed);
-}
-#endif
-
-struct Chains {
-    float (*run)(std::size_t, float);
-    std::size_t lanes;
-};
-
-Chains chainsOf(const std::string& level) {
-#if defined(__x86_64__)
-    if (level == "avx512") return {avx512Chains, 16};
-    if (level == "avx2") return {avx2Chains, 8};
-#endif
-    (void)level;
-    return {baselineChains, 4};
-}
-
-// [1e9 FMA/s]
-double fmaRate(const Chains& c, int threads, int runs) {
-    constexpr std::size_t steps = 10'000'000;
-    double best = 1e300;
-    float sink = 0;
-    for (int run = 0; run < runs; ++run)
-        best = std::min(best, bench::seconds([&] {
-#pragma omp parallel num_threads(threads) reduction(+ : sink)
-                            sink += c.run(steps, float(omp_get_thread_num()) * 1e-9F);
-                        }));
-    return sink == 42 ? 0 : double(steps) * 12 * double(c.lanes) * threads / best * 1e-9;
-}
 
 // [GB/s]
 double triadRate(std::size_t megabytes, int threads, int runs) {
@@ -124,7 +61,7 @@ int main(int argc, char** argv) {
                                  {"compiler", compiler()},     {"commit", commit()},    {"version", version()},
                                  {"build", buildType()},       {"megabytes", megabytes}};
         for (const int t : threads) {
-            const double triad = triadRate(megabytes, t, runs), fma = fmaRate(chainsOf(level), t, runs);
+            const double triad = triadRate(megabytes, t, runs), fma = bench::fmaRate(t, runs);
             fmt::print("{} threads: triad {:.1f} GB/s, {} {:.1f} G FMA/s\n", t, triad, level, fma);
             report["cases"].push_back(
                 {{"threads", t}, {"triad_gigabytes_per_second", triad}, {"giga_fma_per_second", fma}});
