@@ -93,8 +93,8 @@ std::size_t deflatePlanes(const unsigned char* planes, std::size_t count, libdef
     return std::size_t(end - out);
 }
 
-// Levels are zlib's for those who set them. With libdeflate's first, files are 1 to 2 % larger than with zlib's fourth (half of
-// a cube's bytes are noise at any level), in half to two thirds of the time of its own third.
+// Levels are zlib's for those who set them. With libdeflate's first, files of observations are 1 to 2 % larger than with zlib's
+// fourth (half of their bytes are noise at any level), in half to two thirds of the time of its own third.
 int levelOf(int zlib) {
     return zlib <= 4 ? 1 : zlib;
 }

@@ -16,6 +16,7 @@ static_assert(sizeof(Vec3d) == 3 * sizeof(double) && sizeof(Vec3f) == 3 * sizeof
 namespace {
 
 constexpr std::uint64_t blockRows = 1 << 19;  // what several threads convert at a time; stays near the caches
+constexpr std::uint64_t sliceRows = 1 << 15;  // what one of them does; fewer rows are not worth a second
 constexpr Limits fraction{0, 1};
 constexpr Limits speed{-units::c_km_s, units::c_km_s};
 
@@ -62,14 +63,13 @@ void closeGaps(T* values, std::uint64_t rows, const std::vector<std::uint32_t>& 
 // work[k](first, count) for slices of the rows, by all threads. Of errors, that of the first work and slice is thrown,
 // as one thread would have met it.
 void inSlices(std::uint64_t rows, const std::vector<std::function<void(std::uint64_t, std::uint64_t)>>& work) {
-    constexpr std::uint64_t slice = 1 << 15;
-    const std::uint64_t slices = (rows + slice - 1) / slice;
+    const std::uint64_t slices = (rows + sliceRows - 1) / sliceRows;
     std::vector<std::exception_ptr> errors(slices * work.size());
 #pragma omp parallel for schedule(dynamic) if (slices > 1)
     for (std::size_t i = 0; i < errors.size(); ++i) {
-        const std::uint64_t first = i % slices * slice;
+        const std::uint64_t first = i % slices * sliceRows;
         try {
-            work[i / slices](first, std::min(slice, rows - first));
+            work[i / slices](first, std::min(sliceRows, rows - first));
         } catch (...) {
             errors[i] = std::current_exception();
         }
@@ -185,7 +185,7 @@ Stars ParticleReader::readStars(const std::vector<Piece>& pieces) const {
                                },
                            });
             if (!wind.empty()) {
-#pragma omp parallel sections
+#pragma omp parallel sections if (rows > sliceRows)
                 {
 #pragma omp section
                     closeGaps(&s.position[kept], rows, wind);
