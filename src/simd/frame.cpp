@@ -1,7 +1,5 @@
 // What the systemic velocity and the orientation are found from: frameSums() of physics/orient.hpp, whose terms are summed in
 // four lanes, star k in lane k % 4, without contraction: one result on every machine. Test: test_star_kernels.
-#include <algorithm>
-
 #include "simd/nearest.hpp"
 #include "simd/vector.hpp"
 
@@ -23,7 +21,7 @@ void sumFrame(FrameArgs& a) {
     Lanes sums[13] = {};
     Column x, y, z, u, v, w, m;
     for (std::size_t first = 0; first < a.n; first += skyBlock) {
-        const std::size_t n = std::min(skyBlock, a.n - first);
+        const std::size_t n = a.n - first < skyBlock ? a.n - first : skyBlock;
         relative(a.position + 3 * first, n, a.centre, a.box, x, y, z);
         const float* velocity = a.velocity + 3 * first;
         for (std::size_t k = 0; k < n; ++k) {
