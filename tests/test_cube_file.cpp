@@ -122,7 +122,7 @@ TEST_CASE("dark chunks, and the same chunks from any number of threads") {
 }
 
 // HDF5's own read, without Tessera's layer, and its own filters on the same values.
-TEST_CASE("HDF5 alone reads the chunks, and would not have stored them much smaller") {
+TEST_CASE("HDF5 alone reads the chunks, and would not have stored them smaller") {
     const TemporaryDirectory scratch;
     GalaxyCube cube = makeCube(25, 25, {4750, 1.25, 513, false});
     const bool noisy = GENERATE(false, true);
@@ -143,8 +143,7 @@ TEST_CASE("HDF5 alone reads the chunks, and would not have stored them much smal
     REQUIRE(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
     CHECK(std::memcmp(values.data(), cube.flux.data.data(), values.size() * sizeof(float)) == 0);
 
-    // The same values through H5Dwrite at zlib's fourth level, the default: Tessera deflates faster, and planes of noise not at
-    // all. Smooth functions are the worst case.
+    // The same values through H5Dwrite need no less room, but for planes of noise that Tessera does not deflate.
     const std::string other = scratch / "plain.hdf5";
     const hid_t plain = H5Fcreate(other.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     const hid_t space = H5Dget_space(set);
@@ -152,7 +151,7 @@ TEST_CASE("HDF5 alone reads the chunks, and would not have stored them much smal
     REQUIRE(H5Dwrite(same, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
     H5Fflush(plain, H5F_SCOPE_GLOBAL);
     const double mine = double(H5Dget_storage_size(set)), theirs = double(H5Dget_storage_size(same));
-    CHECK(mine < (noisy ? 1.02 : 1.2) * theirs);
+    CHECK(mine < (noisy ? 1.02 : 1.05) * theirs);
     CHECK(mine < 0.9 * double(values.size() * sizeof(float)));
     H5Dclose(same);
     H5Sclose(space);
