@@ -25,7 +25,7 @@ double piecesOf(const Setup& setup) {
     return units::pi * sq(p.smoothing.value_or(ownLength) / spaxel + 1);
 }
 
-// Spectra of the lit spaxels, in blocks of wavelengths: see blockBytes() in pipeline.cpp.
+// Spectra of the lit spaxels, in blocks of wavelengths: see blockBytes() in make_cube.cpp.
 double spectraBytes(const RunPlan& plan, const Setup& setup, double stars) {
     const CubeVolume v = setup.volume();
     const double lit = std::min(stars, 1.2 * double(v.spaxels));

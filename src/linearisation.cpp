@@ -139,8 +139,7 @@ const SpectraDerivative& Linearisation::State::spectra() const {
 void Linearisation::State::forBlocks(std::size_t buffers,
                                      const std::function<void(std::size_t, std::size_t, std::size_t)>& f) const {
     const std::size_t pixels = optics().grid().size, wings = optics().wings();
-    const std::size_t block =
-        rubix() ? pixels : blockPixels(optics(), allLit, blockBytes(config, false, inside) / buffers);
+    const std::size_t block = rubix() ? pixels : blockPixels(optics(), allLit, blockBytes(config, inside) / buffers);
     const std::size_t stride = (block + 2 * wings + spectrumPadding + 15) / 16 * 16;
     for (std::size_t first = 0; first < pixels; first += block) f(first, std::min(block, pixels - first), stride);
 }

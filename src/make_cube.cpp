@@ -33,10 +33,10 @@ CubePlan::CubePlan(Optics o, std::vector<std::uint8_t> mask_, std::vector<std::u
         weight.push_back(covered[j] ? float(optics.grid().width(j)) : 0.0F);
 }
 
-std::uint64_t blockBytes(const Config& c, bool fine, std::uint64_t stars) {
+std::uint64_t blockBytes(const Config& c, std::uint64_t stars) {
     if (c.resources.memoryPerRank > 0) return c.resources.memoryPerRank / 4;
     constexpr std::uint64_t MiB = std::uint64_t(1) << 20, perStar = 8;
-    return fine ? 32 * MiB : 128 * MiB + std::min(perStar * stars, 128 * MiB);
+    return 128 * MiB + std::min(perStar * stars, 128 * MiB);
 }
 
 SpectraBlocks::SpectraBlocks(const Optics& o, std::size_t lit, std::uint64_t budget, bool whole)

@@ -45,9 +45,9 @@ struct CubeWorkspace {
 // Fills out[lit][stride] with pixels [from, from + count) of the spectra of the lit spaxels.
 using AccumulateBlock = std::function<void(std::ptrdiff_t from, std::size_t count, float* out, std::size_t stride)>;
 
-// [byte] for a block of spectra of so many stars. At the knots every block costs the stars anew, so that galaxies of many stars
-// get larger ones; at the pixels (fine libraries) it does not. docs/performance.md states the peak.
-std::uint64_t blockBytes(const Config&, bool fine, std::uint64_t stars);
+// [byte] for a block of spectra of so many stars. Every block costs the stars anew, so that galaxies of many stars get larger
+// ones. docs/performance.md states the peak.
+std::uint64_t blockBytes(const Config&, std::uint64_t stars);
 
 // Wavelength pixels that are worked on at once: as many as the budget [byte] holds of the lit spaxels.
 std::size_t blockPixels(const Optics&, std::size_t lit, std::uint64_t budget);

@@ -15,25 +15,33 @@ class PixelWay::Span {
 public:
     Span(const KnotTable& table, std::size_t spaxels) : table_(table), spaxels_(spaxels), acc_(spaxels * wide) {}
     static constexpr std::size_t wide = 256;  // pixels at most
-    // Pixels of one span of many that are alike and as many for every thread.
-    static std::size_t pixelsOf(std::size_t window, std::size_t threads) {
-        const std::size_t spans = threads * ((window + threads * wide - 1) / (threads * wide)), tile = simd::rowTile;
-        return (window + spans * tile - 1) / (spans * tile) * tile;
+    // First pixels of the spans of a window, and its end. Wide ones first, where a sum is read once for many pixels; narrower
+    // ones at the end, where threads wait for the last one.
+    static std::vector<std::size_t> cut(std::size_t window, std::size_t threads) {
+        constexpr std::size_t tile = simd::rowTile, fewest = 2, most = wide / tile;
+        std::vector<std::size_t> cuts{0};
+        while (cuts.back() < window) {
+            const std::size_t left = (window - cuts.back() + tile - 1) / tile,
+                              tiles = std::clamp((left + 2 * threads - 1) / (2 * threads), fewest, most);
+            cuts.push_back(std::min(cuts.back() + tiles * tile, window));
+        }
+        return cuts;
     }
 
     // Of the pixels between edges[0] and edges[count].
     void begin(const double* edges, std::size_t count, double scale) {
         edges_ = edges;
         count_ = count;
+        stride_ = (count + simd::rowTile - 1) / simd::rowTile * simd::rowTile;
         scale_ = float(scale);
-        std::fill(acc_.begin(), acc_.end(), Real(0));
+        std::fill_n(acc_.begin(), spaxels_ * stride_, Real(0));
     }
     // Sums of the averages under a shift, and, `lanes` rows behind them, of their slopes.
     void add(const simd::RowSum* sums, std::size_t count, double shift, bool withSlopes) {
         makeTables(shift, withSlopes);
         simd::RowSumsArgs a{};
         a.scale = scale_;
-        a.stride = wide;
+        a.stride = stride_;
         for (std::size_t i = 0; i < count; i += group) {
             a.sums = sums + i;
             a.count = std::min(group, count - i);
@@ -51,12 +59,12 @@ public:
                 addTo(room_.data(), a);
                 for (std::size_t k = 0; k < a.count; ++k)
                     for (std::size_t j = 0; j < count_; ++j)
-                        acc_[sums[i + k].spaxel * wide + j] += double(room_[k * wide + j]);
+                        acc_[sums[i + k].spaxel * stride_ + j] += double(room_[k * stride_ + j]);
             }
         }
     }
     void put(Real* out, std::size_t stride) const {
-        for (std::size_t s = 0; s < spaxels_; ++s) std::copy_n(acc_.data() + s * wide, count_, out + s * stride);
+        for (std::size_t s = 0; s < spaxels_; ++s) std::copy_n(acc_.data() + s * stride_, count_, out + s * stride);
     }
 
 private:
@@ -84,10 +92,10 @@ private:
     }
 
     const KnotTable& table_;
-    std::size_t spaxels_, count_ = 0;
+    std::size_t spaxels_, count_ = 0, stride_ = 0;
     const double* edges_ = nullptr;
     float scale_ = 0;
-    Buffer<Real> acc_;                  // [spaxels][wide]
+    Buffer<Real> acc_;                  // [spaxels][stride_]
     Buffer<float> room_{group * wide};  // where that is in double
     Buffer<float> average_{table_.lanes * simd::rowTile, 0.0F},
         slope_{table_.lanes * simd::rowTile, 0.0F};      // [pixel][lane]
@@ -98,13 +106,14 @@ template <class Real>
 void PixelWay::sumTo(Host exec, const WavelengthGrid& window, double scale, Real* out, std::size_t stride) const {
     std::vector<double> edges(window.size + 1);
     for (std::size_t j = 0; j <= window.size; ++j) edges[j] = window.edge(double(j));
-    const std::size_t pixels = Span<Real>::pixelsOf(window.size, std::size_t(threadsOf(exec)));
+    const std::vector<std::size_t> cuts = Span<Real>::cut(window.size, std::size_t(threadsOf(exec)));
 #pragma omp parallel num_threads(threadsOf(exec))
     {
         Span<Real> span(table_, nSpaxels_);
 #pragma omp for schedule(dynamic, 1)
-        for (std::size_t first = 0; first < window.size; first += pixels) {
-            span.begin(edges.data() + first, std::min(pixels, window.size - first), scale);
+        for (std::size_t k = 0; k < cuts.size() - 1; ++k) {
+            const std::size_t first = cuts[k], count = cuts[k + 1] - first;
+            span.begin(edges.data() + first, count, scale);
             for (std::size_t b = 0; b + 1 < binStart_.size(); ++b)
                 if (binStart_[b] < binStart_[b + 1])
                     span.add(runSums_.data() + binStart_[b], binStart_[b + 1] - binStart_[b], centreOf(b), true);
