@@ -228,6 +228,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
     });
     if (optics.psf() && !optics.psf()->padded) cropToField(projected, n, optics.pad());
     if (!team.any(anyInMask(projected, v.plan.mask, n, optics.pad()))) throw state_->emptyField(input, g.report, view);
+    if (starsDone) starsDone(StarsPart::motion);
 
     team.combineShifts(projected);
     const std::uint64_t inside = team.total(projected.inside);
@@ -239,7 +240,7 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         binned =
             team.shareSpaxels(exec, order(exec, stars, projected, padded.n * padded.n, table, std::move(binned.stars)));
     });
-    if (starsDone) starsDone();
+    if (starsDone) starsDone(StarsPart::all);
     if (table.fine)
         projected = {};  // the sums of rows need its memory
     else

@@ -65,7 +65,13 @@ std::shared_ptr<const GalaxyCube> observeView(Observers& observers, const RunPla
                                               const Observation& o, const Comm& comm, bool strict, bool last,
                                               RowOfRun& row) {
     Observer::StarsDone giveUp;
-    if (last) giveUp = [&g] { g.stars = {}; };
+    if (last)
+        giveUp = [&stars = g.stars](Observer::StarsPart part) {
+            if (part == Observer::StarsPart::all)
+                stars = {};
+            else
+                stars.dropMotion();
+        };
     std::string status = g.skipped;
     if (status.empty()) try {
             std::shared_ptr<const GalaxyCube> cube = observers.observe(g.stars, g.input, o, comm, giveUp);

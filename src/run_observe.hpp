@@ -18,7 +18,7 @@
 namespace tessera {
 
 // The cube on the owner of the galaxy, the first rank of the communicator; elsewhere an empty one. None where it cannot be
-// observed: the row says why. last: the galaxy's stars are given up once they are ordered.
+// observed: the row says why. last: the galaxy's stars are given up as they are done with.
 std::shared_ptr<const GalaxyCube> observeView(Observers&, const RunPlan&, Galaxy&, const Observation&, const Comm&,
                                               bool strict, bool last, RowOfRun&);
 

@@ -106,9 +106,11 @@ public:
     // does not depend on the number of ranks; elsewhere flux, variance and maps are empty, and the report is not whole.
     // The cube's number, in its report, is the view's; noise is drawn with it and the configuration's seed.
     GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const Comm& comm = Comm::self());
-    // With another number and seed. starsDone is called as soon as the stars are not looked at any more, before the cube's
-    // memory is asked for: they may go. On a device, which has its own copy, it is not called.
-    using StarsDone = std::function<void()>;
+    // With another number and seed. starsDone is called as soon as a part of the stars is not looked at any more, before more
+    // memory is asked for: first where they are and how they move, then all of them. On a device, which has its own copy,
+    // it is not called.
+    enum class StarsPart { motion, all };  // motion: see Stars::dropMotion()
+    using StarsDone = std::function<void(StarsPart)>;
     GalaxyCube observe(const Stars&, const GalaxyInput&, std::size_t view, const NoiseKey&, const Comm& = Comm::self(),
                        const StarsDone& starsDone = {});
     // Several galaxies in one view, each with all its stars here: bitwise the cubes that they have one by one. use(i, cube) is called
