@@ -132,19 +132,18 @@ TEST_CASE("stars may go as soon as the observer is done with them", "[pipeline]"
     Observer observer(Host{2}, c, library, cosmology, tables);
     const GalaxyCube kept = observer.observe(stars, {}, 0, NoiseKey{7, 0});
     std::vector<Observer::StarsPart> gave;
-    const GalaxyCube gone =
-        observer.observe(stars, {}, 0, NoiseKey{7, 0}, Comm::self(), [&](Observer::StarsPart part) {
-            gave.push_back(part);
-            constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-            if (part == Observer::StarsPart::motion) {
-                for (Vec3d& x : stars.position) x = {nan, nan, nan};
-                for (Vec3f& v : stars.velocity) v = {nan, nan, nan};
-                stars.dropMotion();
-                return;
-            }
-            for (std::size_t i = 0; i < stars.size(); ++i) stars.mass[i] = stars.age[i] = nan;
-            stars = {};
-        });
+    const GalaxyCube gone = observer.observe(stars, {}, 0, NoiseKey{7, 0}, Comm::self(), [&](Observer::StarsPart part) {
+        gave.push_back(part);
+        constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+        if (part == Observer::StarsPart::motion) {
+            for (Vec3d& x : stars.position) x = {nan, nan, nan};
+            for (Vec3f& v : stars.velocity) v = {nan, nan, nan};
+            stars.dropMotion();
+            return;
+        }
+        for (std::size_t i = 0; i < stars.size(); ++i) stars.mass[i] = stars.age[i] = nan;
+        stars = {};
+    });
     CHECK(gave == std::vector{Observer::StarsPart::motion, Observer::StarsPart::all});
     CHECK(same(gone.flux, kept.flux));
     CHECK(same(gone.variance, kept.variance));
