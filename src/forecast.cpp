@@ -218,10 +218,10 @@ private:
 
     // Records of the stars in other ranks' spaxels, spectra of these spaxels to the owner, counts of stars.
     static double bytesMoved(double stars, int team, const CubeVolume& v) {
-        constexpr double record = 32, padding = 32;
+        constexpr double recordBytes = 32, padding = 32;
         const double others = 1 - 1.0 / team;
         const double lit = std::min(stars, double(v.spaxels));
-        return others * (record * stars + lit * 4 * (double(v.wavelengths) + padding));
+        return others * (recordBytes * stars + lit * 4 * (double(v.wavelengths) + padding));
     }
 
     const RunPlan& plan_;

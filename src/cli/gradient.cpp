@@ -10,7 +10,7 @@ namespace tessera::cli {
 
 namespace {
 
-const char* const help = R"(Usage: tessera gradient CONFIG.json --cotangent FILE --output FILE [options]
+const char* const gradientHelp = R"(Usage: tessera gradient CONFIG.json --cotangent FILE --output FILE [options]
 
 The vector-Jacobian product of the observations that CONFIG.json describes: for dL/d(cube) of every galaxy, the derivative
 of L in each star's mass, age, metallicity and velocity, with projection.footprint in its position and smoothing length too, and in
@@ -49,7 +49,7 @@ ExitCode gradientCommand(const Arguments& args) {
     if (values.count("help")) {
         std::ostringstream text;
         text << options;
-        fmt::print("{}{}", help, text.str());
+        fmt::print("{}{}", gradientHelp, text.str());
         return ExitCode::ok;
     }
     if (!values.count("config"))

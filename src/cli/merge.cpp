@@ -9,7 +9,7 @@ namespace tessera::cli {
 
 namespace {
 
-const char* const help = R"(Usage: tessera merge --output FILE.hdf5 [SHARD.hdf5 ...] [--copy]
+const char* const mergeHelp = R"(Usage: tessera merge --output FILE.hdf5 [SHARD.hdf5 ...] [--copy]
 
 Puts the shards of a run (tessera run --shard I/N) together into one cube file: the catalogue of all of them in
 order, and every galaxy. The merged file leads to the galaxies in the shards' files by HDF5 external links with
@@ -43,7 +43,7 @@ ExitCode mergeCommand(const Arguments& args) {
     if (values.count("help")) {
         std::ostringstream text;
         text << options;
-        fmt::print("{}{}", help, text.str());
+        fmt::print("{}{}", mergeHelp, text.str());
         return ExitCode::ok;
     }
     if (!values.count("output")) throw ConfigError("merge: --output is missing: tessera merge --output FILE.hdf5");

@@ -18,7 +18,7 @@ namespace tessera::cli {
 
 namespace {
 
-const char* const help = R"(Usage: tessera plan CONFIG.json [--ranks N[,N...]] [options]
+const char* const planHelp = R"(Usage: tessera plan CONFIG.json [--ranks N[,N...]] [options]
 
 Says what a run will take before it is started: star particles and bytes read and written, memory a rank, time,
 galaxies that several ranks share, and how long a rank waits for others. With several numbers of ranks, a table to
@@ -111,7 +111,7 @@ ExitCode planCommand(const Arguments& args) {
     if (values.count("help")) {
         std::ostringstream text;
         text << options;
-        fmt::print("{}{}", help, text.str());
+        fmt::print("{}{}", planHelp, text.str());
         return ExitCode::ok;
     }
     if (!values.count("config")) throw ConfigError("plan: no configuration file given: tessera plan CONFIG.json");

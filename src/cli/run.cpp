@@ -12,7 +12,7 @@ namespace tessera::cli {
 
 namespace {
 
-const char* const help = R"(Usage: tessera run CONFIG.json [options]
+const char* const runHelp = R"(Usage: tessera run CONFIG.json [options]
 
 Observes every galaxy of the configuration in every view and writes the cubes into one HDF5 file (and FITS
 files where output.fits is true). Runs alone or under mpirun/srun: each rank reads a slice of the snapshot, and
@@ -69,7 +69,7 @@ ExitCode runCommand(const Arguments& args) {
     if (values.count("help")) {
         std::ostringstream text;
         text << options;
-        fmt::print("{}{}", help, text.str());
+        fmt::print("{}{}", runHelp, text.str());
         return ExitCode::ok;
     }
     if (!values.count("config")) throw ConfigError("run: no configuration file given: tessera run CONFIG.json");

@@ -9,7 +9,7 @@
 namespace tessera::cli {
 
 namespace {
-const char* const help = R"(Usage: tessera schema
+const char* const schemaHelp = R"(Usage: tessera schema
 
 Prints the JSON Schema (draft 2020-12) of the configuration: every key with its type, default, allowed
 values, unit and meaning. Editors that are given it complete and check configurations while they are typed.
@@ -26,7 +26,7 @@ ExitCode schemaCommand(const Arguments& args) {
     hidden.add_options()("markdown", "docs/config.md instead");
     const po::variables_map values = parseOptions("schema", args, hidden);
     if (values.count("help"))
-        fmt::print("{}", help);
+        fmt::print("{}", schemaHelp);
     else
         fmt::print("{}", values.count("markdown") ? configMarkdown() : configSchema());
     return ExitCode::ok;

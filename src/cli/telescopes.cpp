@@ -10,7 +10,7 @@ namespace tessera::cli {
 
 namespace {
 
-const char* const help = R"(Usage: tessera telescopes [NAME] [--json]
+const char* const telescopesHelp = R"(Usage: tessera telescopes [NAME] [--json]
 
 Lists the telescopes that a configuration may name. With a NAME, prints that one as the "telescope" section
 of a configuration, to be copied and changed.
@@ -60,7 +60,7 @@ ExitCode telescopesCommand(const Arguments& args) {
         "json", "all of them as JSON");
     const po::variables_map values = parseOptions("telescopes", args, options, {"name"});
     if (values.count("help")) {
-        fmt::print("{}", help);
+        fmt::print("{}", telescopesHelp);
         for (const auto& option : options.options())
             if (option->long_name() != "name") fmt::print("  {:<20}{}\n", option->format_name(), option->description());
     } else if (values.count("name")) {

@@ -10,19 +10,12 @@
 #include <map>
 #include <utility>
 
+#include "comm/mpi_check.hpp"
 #include "tessera/core/error.hpp"
 
 namespace tessera {
 
 namespace {
-
-void check(int code, const char* call) {
-    if (code == MPI_SUCCESS) return;
-    char text[MPI_MAX_ERROR_STRING];
-    int length = 0;
-    MPI_Error_string(code, text, &length);
-    throw Error(std::string(call) + ": " + std::string(text, length));
-}
 
 std::atomic<std::uint64_t> moved{0};
 
@@ -47,8 +40,8 @@ std::vector<int> placesOf(std::span<const std::uint64_t> counts) {
 class ElementType {
 public:
     explicit ElementType(std::size_t bytes) {
-        check(MPI_Type_contiguous(narrow<int>(bytes), MPI_BYTE, &type_), "MPI_Type_contiguous");
-        check(MPI_Type_commit(&type_), "MPI_Type_commit");
+        checkMpi(MPI_Type_contiguous(narrow<int>(bytes), MPI_BYTE, &type_), "MPI_Type_contiguous");
+        checkMpi(MPI_Type_commit(&type_), "MPI_Type_commit");
     }
     ~ElementType() { MPI_Type_free(&type_); }
     ElementType(const ElementType&) = delete;
@@ -84,8 +77,8 @@ Comm Comm::self() {
 
 Comm Comm::world() {
     int rank = 0, size = 1;
-    check(MPI_Comm_rank(MPI_COMM_WORLD, &rank), "MPI_Comm_rank");
-    check(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
+    checkMpi(MPI_Comm_rank(MPI_COMM_WORLD, &rank), "MPI_Comm_rank");
+    checkMpi(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
     return {std::make_shared<const Handle>(MPI_COMM_WORLD, false), rank, size};
 }
 
@@ -95,11 +88,11 @@ Comm Comm::range(int first, int last) const {
     std::shared_ptr<const Handle>& known = handle_->ranges[{first, last}];
     if (known) return {known, rank_ - first, last - first + 1};
     MPI_Group all, some;
-    check(MPI_Comm_group(handle_->comm, &all), "MPI_Comm_group");
+    checkMpi(MPI_Comm_group(handle_->comm, &all), "MPI_Comm_group");
     int triplet[1][3] = {{first, last, 1}};
-    check(MPI_Group_range_incl(all, 1, triplet, &some), "MPI_Group_range_incl");
+    checkMpi(MPI_Group_range_incl(all, 1, triplet, &some), "MPI_Group_range_incl");
     MPI_Comm made = MPI_COMM_NULL;
-    check(MPI_Comm_create_group(handle_->comm, some, first, &made), "MPI_Comm_create_group");
+    checkMpi(MPI_Comm_create_group(handle_->comm, some, first, &made), "MPI_Comm_create_group");
     MPI_Group_free(&some);
     MPI_Group_free(&all);
     known = std::make_shared<const Handle>(made, true);
@@ -109,11 +102,12 @@ Comm Comm::range(int first, int last) const {
 Comm Comm::onNode() const {
     if (!handle_) return self();
     MPI_Comm made = MPI_COMM_NULL;
-    check(MPI_Comm_split_type(handle_->comm, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &made), "MPI_Comm_split_type");
+    checkMpi(MPI_Comm_split_type(handle_->comm, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &made),
+             "MPI_Comm_split_type");
     auto node = std::make_shared<const Handle>(made, true);
     int rank = 0, size = 1;
-    check(MPI_Comm_rank(made, &rank), "MPI_Comm_rank");
-    check(MPI_Comm_size(made, &size), "MPI_Comm_size");
+    checkMpi(MPI_Comm_rank(made, &rank), "MPI_Comm_rank");
+    checkMpi(MPI_Comm_size(made, &size), "MPI_Comm_size");
     if (size == 1) return self();
     return {std::move(node), rank, size};
 }
@@ -131,18 +125,19 @@ void Comm::countMoved(std::uint64_t bytes) noexcept {
 }
 
 void Comm::barrier() const {
-    if (handle_) check(MPI_Barrier(handle_->comm), "MPI_Barrier");
+    if (handle_) checkMpi(MPI_Barrier(handle_->comm), "MPI_Barrier");
 }
 
 void Comm::sum(double* values, std::size_t n) const {
     if (handle_)
-        check(MPI_Allreduce(MPI_IN_PLACE, values, narrow<int>(n), MPI_DOUBLE, MPI_SUM, handle_->comm), "MPI_Allreduce");
+        checkMpi(MPI_Allreduce(MPI_IN_PLACE, values, narrow<int>(n), MPI_DOUBLE, MPI_SUM, handle_->comm),
+                 "MPI_Allreduce");
 }
 
 void Comm::sum(std::uint64_t* values, std::size_t n) const {
     if (handle_)
-        check(MPI_Allreduce(MPI_IN_PLACE, values, narrow<int>(n), MPI_UINT64_T, MPI_SUM, handle_->comm),
-              "MPI_Allreduce");
+        checkMpi(MPI_Allreduce(MPI_IN_PLACE, values, narrow<int>(n), MPI_UINT64_T, MPI_SUM, handle_->comm),
+                 "MPI_Allreduce");
 }
 
 void Comm::gatherAllBytes(const void* mine, std::size_t bytes, std::vector<std::uint64_t>& bytesOf,
@@ -154,22 +149,22 @@ void Comm::gatherAllBytes(const void* mine, std::size_t bytes, std::vector<std::
         return;
     }
     const std::uint64_t own = bytes;
-    check(MPI_Allgather(&own, 1, MPI_UINT64_T, bytesOf.data(), 1, MPI_UINT64_T, handle_->comm), "MPI_Allgather");
+    checkMpi(MPI_Allgather(&own, 1, MPI_UINT64_T, bytesOf.data(), 1, MPI_UINT64_T, handle_->comm), "MPI_Allgather");
     std::uint64_t total = 0;
     for (const std::uint64_t n : bytesOf) total += n;
     all.resize(total);
     const std::vector<int> counts = ints(bytesOf), places = placesOf(bytesOf);
-    check(MPI_Allgatherv(mine, counts[std::size_t(rank_)], MPI_BYTE, all.data(), counts.data(), places.data(), MPI_BYTE,
-                         handle_->comm),
-          "MPI_Allgatherv");
+    checkMpi(MPI_Allgatherv(mine, counts[std::size_t(rank_)], MPI_BYTE, all.data(), counts.data(), places.data(),
+                            MPI_BYTE, handle_->comm),
+             "MPI_Allgatherv");
 }
 
 std::vector<std::uint64_t> Comm::swapCounts(std::span<const std::uint64_t> counts) const {
     expects(counts.size() == std::size_t(size_), "a count for every rank");
     std::vector<std::uint64_t> received(counts.begin(), counts.end());
     if (handle_)
-        check(MPI_Alltoall(counts.data(), 1, MPI_UINT64_T, received.data(), 1, MPI_UINT64_T, handle_->comm),
-              "MPI_Alltoall");
+        checkMpi(MPI_Alltoall(counts.data(), 1, MPI_UINT64_T, received.data(), 1, MPI_UINT64_T, handle_->comm),
+                 "MPI_Alltoall");
     return received;
 }
 
@@ -184,9 +179,9 @@ void Comm::exchangeElements(std::size_t size, const void* mine, std::span<const 
                            receiveAt = placesOf(received);
     for (int r = 0; r < size_; ++r)
         if (r != rank_) moved += counts[std::size_t(r)] * size;
-    check(MPI_Alltoallv(mine, send.data(), sendAt.data(), type, out, receive.data(), receiveAt.data(), type,
-                        handle_->comm),
-          "MPI_Alltoallv");
+    checkMpi(MPI_Alltoallv(mine, send.data(), sendAt.data(), type, out, receive.data(), receiveAt.data(), type,
+                           handle_->comm),
+             "MPI_Alltoallv");
 }
 
 void Comm::collectElements(std::size_t size, const void* mine, void* out, std::span<const std::uint64_t> counts) const {
@@ -196,21 +191,21 @@ void Comm::collectElements(std::size_t size, const void* mine, void* out, std::s
     const int own = narrow<int>(counts[std::size_t(rank_)]);
     if (rank_ != 0) {
         moved += counts[std::size_t(rank_)] * size;
-        check(MPI_Gatherv(mine, own, type, nullptr, nullptr, nullptr, type, 0, handle_->comm), "MPI_Gatherv");
+        checkMpi(MPI_Gatherv(mine, own, type, nullptr, nullptr, nullptr, type, 0, handle_->comm), "MPI_Gatherv");
         return;
     }
     const std::vector<int> receive = ints(counts), places = placesOf(counts);
-    check(MPI_Gatherv(MPI_IN_PLACE, own, type, out, receive.data(), places.data(), type, 0, handle_->comm),
-          "MPI_Gatherv");
+    checkMpi(MPI_Gatherv(MPI_IN_PLACE, own, type, out, receive.data(), places.data(), type, 0, handle_->comm),
+             "MPI_Gatherv");
 }
 
 void Comm::broadcastBytes(void* values, std::size_t bytes, int root) const {
     constexpr std::size_t most = std::size_t(1) << 30;  // MPI counts in int
     if (!handle_) return;
     for (std::size_t from = 0; from < bytes; from += most)
-        check(MPI_Bcast(static_cast<std::byte*>(values) + from, int(std::min(most, bytes - from)), MPI_BYTE, root,
-                        handle_->comm),
-              "MPI_Bcast");
+        checkMpi(MPI_Bcast(static_cast<std::byte*>(values) + from, int(std::min(most, bytes - from)), MPI_BYTE, root,
+                           handle_->comm),
+                 "MPI_Bcast");
 }
 
 void Comm::transfer(std::span<const Message> send, std::span<const Message> receive) const {
@@ -223,31 +218,31 @@ void Comm::transfer(std::span<const Message> send, std::span<const Message> rece
     };
     for (const Message& m : receive)
         pieces(m, [&](std::byte* to, int bytes, MPI_Request* request) {
-            check(MPI_Irecv(to, bytes, MPI_BYTE, m.rank, 0, handle_->comm, request), "MPI_Irecv");
+            checkMpi(MPI_Irecv(to, bytes, MPI_BYTE, m.rank, 0, handle_->comm, request), "MPI_Irecv");
         });
     for (const Message& m : send) {
         if (m.rank != rank_) countMoved(m.bytes);
         pieces(m, [&](std::byte* from, int bytes, MPI_Request* request) {
-            check(MPI_Isend(from, bytes, MPI_BYTE, m.rank, 0, handle_->comm, request), "MPI_Isend");
+            checkMpi(MPI_Isend(from, bytes, MPI_BYTE, m.rank, 0, handle_->comm, request), "MPI_Isend");
         });
     }
-    check(MPI_Waitall(int(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
+    checkMpi(MPI_Waitall(int(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
 }
 
 std::vector<std::string> Comm::gather(const std::string& text) const {
     if (!handle_) return {text};
     const int mine = narrow<int>(text.size());
     std::vector<int> lengths(size_), offsets(size_);
-    check(MPI_Gather(&mine, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, handle_->comm), "MPI_Gather");
+    checkMpi(MPI_Gather(&mine, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, handle_->comm), "MPI_Gather");
     std::size_t total = 0;
     for (int r = 0; r < size_; ++r) {
         offsets[r] = narrow<int>(total);
         total += std::size_t(lengths[r]);
     }
     std::string all(rank_ == 0 ? total : 0, '\0');
-    check(MPI_Gatherv(text.data(), mine, MPI_CHAR, all.data(), lengths.data(), offsets.data(), MPI_CHAR, 0,
-                      handle_->comm),
-          "MPI_Gatherv");
+    checkMpi(MPI_Gatherv(text.data(), mine, MPI_CHAR, all.data(), lengths.data(), offsets.data(), MPI_CHAR, 0,
+                         handle_->comm),
+             "MPI_Gatherv");
     std::vector<std::string> texts;
     if (rank_ == 0)
         for (int r = 0; r < size_; ++r) texts.push_back(all.substr(std::size_t(offsets[r]), std::size_t(lengths[r])));
@@ -320,12 +315,12 @@ int nodeSize() noexcept {
 MpiSession::MpiSession(int& argc, char**& argv) {
     if (!launched()) startAlone();
     int provided = 0;
-    check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+    checkMpi(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
     MPI_Comm node = MPI_COMM_NULL;
-    check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
-    check(MPI_Comm_rank(node, &rankOnNode), "MPI_Comm_rank");
-    check(MPI_Comm_size(node, &ranksOnNode), "MPI_Comm_size");
-    check(MPI_Comm_free(&node), "MPI_Comm_free");
+    checkMpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
+    checkMpi(MPI_Comm_rank(node, &rankOnNode), "MPI_Comm_rank");
+    checkMpi(MPI_Comm_size(node, &ranksOnNode), "MPI_Comm_size");
+    checkMpi(MPI_Comm_free(&node), "MPI_Comm_free");
 }
 
 MpiSession::~MpiSession() {
@@ -338,7 +333,7 @@ MpiSession::~MpiSession() {
 std::string mpiLibraryVersion() {
     char text[MPI_MAX_LIBRARY_VERSION_STRING];
     int length = 0;
-    check(MPI_Get_library_version(text, &length), "MPI_Get_library_version");
+    checkMpi(MPI_Get_library_version(text, &length), "MPI_Get_library_version");
     const std::string all(text, std::size_t(length));
     return all.substr(0, all.find_first_of(",\n"));
 }

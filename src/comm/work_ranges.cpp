@@ -4,7 +4,7 @@
 
 #include <new>
 
-#include "tessera/core/error.hpp"
+#include "comm/mpi_check.hpp"
 
 namespace tessera {
 
@@ -17,10 +17,6 @@ std::uint64_t packed(Range r) {
 }
 Range unpacked(std::uint64_t word) {
     return {std::uint32_t(word >> 32), std::uint32_t(word)};
-}
-
-void check(int code, const char* call) {
-    if (code != MPI_SUCCESS) throw Error(std::string(call) + " failed");
 }
 
 }  // namespace
@@ -39,14 +35,14 @@ WorkRanges::WorkRanges(const Comm& node, std::uint32_t count) : node_(node), win
     }
     void* mine = nullptr;
     const MPI_Comm all = *static_cast<const MPI_Comm*>(node_.handle().communicator);
-    check(MPI_Win_allocate_shared(sizeof(Word), sizeof(Word), MPI_INFO_NULL, all, &mine, &window_->window),
-          "MPI_Win_allocate_shared");
+    checkMpi(MPI_Win_allocate_shared(sizeof(Word), sizeof(Word), MPI_INFO_NULL, all, &mine, &window_->window),
+             "MPI_Win_allocate_shared");
     new (mine) Word(packed({0, count}));
     for (int r = 0; r < node_.size(); ++r) {
         MPI_Aint bytes = 0;
         int unit = 0;
         void* theirs = nullptr;
-        check(MPI_Win_shared_query(window_->window, r, &bytes, &unit, &theirs), "MPI_Win_shared_query");
+        checkMpi(MPI_Win_shared_query(window_->window, r, &bytes, &unit, &theirs), "MPI_Win_shared_query");
         words_.push_back(static_cast<Word*>(theirs));
     }
     node_.barrier();  // nobody takes from a range that is not there yet
@@ -55,7 +51,7 @@ WorkRanges::WorkRanges(const Comm& node, std::uint32_t count) : node_(node), win
 WorkRanges::~WorkRanges() = default;
 
 void WorkRanges::close() {
-    if (window_->window != MPI_WIN_NULL) check(MPI_Win_free(&window_->window), "MPI_Win_free");
+    if (window_->window != MPI_WIN_NULL) checkMpi(MPI_Win_free(&window_->window), "MPI_Win_free");
 }
 
 std::vector<Range> WorkRanges::left() const {

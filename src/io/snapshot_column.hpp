@@ -5,6 +5,7 @@
 #include <string>
 
 #include "io/snapshot_header.hpp"
+#include "tessera/core/units.hpp"
 #include "tessera/io/hdf5.hpp"
 
 namespace tessera::snapshots {
@@ -15,6 +16,8 @@ struct Limits {
     double high = std::numeric_limits<float>::max();
 };
 inline constexpr Limits nonNegative{0, std::numeric_limits<float>::max()};
+inline constexpr Limits fraction{0, 1};
+inline constexpr Limits speed{-units::c_km_s, units::c_km_s};
 
 class Column {
 public:

@@ -7,7 +7,6 @@
 
 #include "io/snapshot_column.hpp"
 #include "tessera/core/error.hpp"
-#include "tessera/core/units.hpp"
 
 namespace tessera::snapshots {
 
@@ -17,8 +16,6 @@ namespace {
 
 constexpr std::uint64_t blockRows = 1 << 19;  // what several threads convert at a time; stays near the caches
 constexpr std::uint64_t sliceRows = 1 << 15;  // what one of them does; fewer rows are not worth a second
-constexpr Limits fraction{0, 1};
-constexpr Limits speed{-units::c_km_s, units::c_km_s};
 
 // A periodic box, with one box around it for positions that were left unwrapped; else any length up to a Gpc.
 Limits positionLimits(const SnapshotInfo& info) {

@@ -10,7 +10,6 @@
 #include "io/snapshot_column.hpp"
 #include "io/snapshot_formats.hpp"
 #include "tessera/core/error.hpp"
-#include "tessera/core/units.hpp"
 
 namespace tessera::snapshots {
 
@@ -18,7 +17,7 @@ namespace {
 
 constexpr const char* starsPath = "particles/stars";
 constexpr const char* gasPath = "particles/gas";
-constexpr Limits fraction{0, 1}, anyPosition{-1e9, 1e9}, speed{-units::c_km_s, units::c_km_s}, ageRange{-1e-3, 1e3};
+constexpr Limits anyPosition{-1e9, 1e9}, ageRange{-1e-3, 1e3};
 
 // Unit texts, without blanks, and their factor to the unit Tessera works in; the first is RUBIX's own.
 using UnitTable = std::vector<std::pair<std::string, double>>;

@@ -13,7 +13,7 @@ namespace tessera {
 
 namespace {
 
-constexpr std::size_t tilePixels = 64, planes = 5;
+constexpr std::size_t comparedPixels = 64, planes = 5;
 
 // Weights of the cubic through the nodes -1, 0, 1, 2 at t, and -1 for the exact value: their sum is the error.
 std::array<float, planes> errorWeights(double t) {
@@ -29,10 +29,10 @@ public:
           grid_(grid),
           lsf_(lsf),
           radius_(lsf ? lsf->radius : 0),
-          plane_((tilePixels + 2 * radius_) * table.lanes),
+          plane_((comparedPixels + 2 * radius_) * table.lanes),
           exact_(planes * plane_),
           error_(plane_),
-          spread_(tilePixels * table.lanes) {}
+          spread_(comparedPixels * table.lanes) {}
 
     // Pixels [first, first + count) of the grid without its wings.
     void add(std::size_t first, std::size_t count, double node, double step, double t, std::vector<float>& worst,
@@ -86,7 +86,7 @@ private:
 double interpolationError(Host exec, const KnotTable& table, const WavelengthGrid& grid, const Lsf* lsf, double step) {
     constexpr int samples = 8;
     const std::size_t pixels = grid.size - 2 * (lsf ? lsf->radius : 0), templates = table.templates();
-    const std::size_t tiles = (pixels + tilePixels - 1) / tilePixels;
+    const std::size_t tiles = (pixels + comparedPixels - 1) / comparedPixels;
     std::vector<float> worst(table.lanes, 0.0F);
     std::vector<double> sums(tiles * table.lanes, 0.0);  // added up in order, whatever the number of threads
 #pragma omp parallel num_threads(threadsOf(exec))
@@ -99,8 +99,8 @@ double interpolationError(Host exec, const KnotTable& table, const WavelengthGri
                 // Spread evenly, by the golden section; in the middle of two nodes and a third of the way.
                 const double at = std::fmod(0.5 + k * 0.6180339887498949, 1.0);
                 const double node = table.shiftMin + at * (double(table.shiftMax) - double(table.shiftMin));
-                const std::size_t first = i * tilePixels;
-                tile.add(first, std::min(tilePixels, pixels - first), node, step, k % 2 ? 0.5 : 1.0 / 3, myWorst,
+                const std::size_t first = i * comparedPixels;
+                tile.add(first, std::min(comparedPixels, pixels - first), node, step, k % 2 ? 0.5 : 1.0 / 3, myWorst,
                          sums.data() + i * table.lanes);
             }
 #pragma omp critical(tesseraInterpolationError)

@@ -195,10 +195,10 @@ PsfKernel moffatSlope(const Slope& fwhm, const Slope& beta) {
     const Slope alpha = moffatAlpha(fwhm, beta);
     using boost::math::quadrature::gauss;
     const auto over = [&](auto rule, int dx, int dy) {
-        using Rule = decltype(rule);
+        using Nodes = decltype(rule);
         Slope sum = 0;
-        const auto& at = Rule::abscissa();
-        const auto& weight = Rule::weights();
+        const auto& at = Nodes::abscissa();
+        const auto& weight = Nodes::weights();
         // Nodes of an odd rule begin with the middle one, which stands alone.
         const auto forEach = [&](auto f) {
             for (std::size_t i = 0; i < at.size(); ++i) {
