@@ -34,7 +34,7 @@ ctest --preset host -j2 || failed=1
 
 if [ $quick = no ]; then
   say "build with sanitizers"
-  # Sources are compiled ten at a time, in half the time; where their names clash, one by one.
+  # Sources are compiled ten at a time, which is quicker; where their names clash, one by one.
   unity=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=10)
   jobs/build.sh asan -- -DTESSERA_BENCHMARKS=OFF "${unity[@]}" || {
     say "the same, one source at a time"

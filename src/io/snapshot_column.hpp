@@ -17,7 +17,7 @@ struct Limits {
 };
 inline constexpr Limits nonNegative{0, std::numeric_limits<float>::max()};
 inline constexpr Limits fraction{0, 1};
-inline constexpr Limits speed{-units::c_km_s, units::c_km_s};
+inline constexpr Limits speed{-units::c_km_s, units::c_km_s};  // a component [km/s]
 
 class Column {
 public:
