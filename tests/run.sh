@@ -30,7 +30,7 @@ jobs/fetch-ssp.sh --tessera build/tessera --library bc03lr
 
 failed=0
 say "tests"
-ctest --preset host -j2 || failed=1
+ctest --preset host -j3 || failed=1  # of two cores: many tests wait, for signals, jobs and ranks
 
 if [ $quick = no ]; then
   say "build with sanitizers"
@@ -42,7 +42,7 @@ if [ $quick = no ]; then
     jobs/build.sh asan -- "${unity[@]}"
   }
   say "tests with sanitizers"
-  export ASAN_OPTIONS="detect_leaks=1:fast_unwind_on_malloc=0:malloc_context_size=20:strict_string_checks=1:${ASAN_OPTIONS:-}"
+  export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:${ASAN_OPTIONS:-}"
   export LSAN_OPTIONS="suppressions=$TOP/tests/lsan.supp:print_suppressions=0"
   export UBSAN_OPTIONS="print_stacktrace=1"
   ctest --preset asan -j2 -LE python || failed=1
