@@ -11,7 +11,7 @@ namespace tessera::detail {
 
 namespace {
 
-constexpr std::size_t hugePage = std::size_t(2) << 20, hugeFrom = 4 * hugePage;
+constexpr std::size_t hugePage = std::size_t(2) << 20;
 
 [[maybe_unused]] std::size_t rounded(std::size_t bytes, std::size_t unit) {
     return (bytes + unit - 1) / unit * unit;
@@ -25,7 +25,7 @@ constexpr std::size_t hugePage = std::size_t(2) << 20, hugeFrom = 4 * hugePage;
 void* allocate(std::size_t bytes) {
     if (bytes > std::numeric_limits<std::size_t>::max() - 2 * hugePage) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
-    if (bytes >= hugeFrom) {
+    if (bytes >= hugeBufferBytes) {
         const std::size_t size = rounded(bytes, hugePage);
         void* p = mmap(nullptr, size + hugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (p == MAP_FAILED) throw std::bad_alloc();
@@ -48,7 +48,7 @@ void* allocate(std::size_t bytes) {
 
 void release(void* p, [[maybe_unused]] std::size_t bytes) noexcept {
 #if defined(MADV_HUGEPAGE)
-    if (bytes >= hugeFrom) {
+    if (bytes >= hugeBufferBytes) {
         munmap(p, rounded(bytes, hugePage));
         return;
     }

@@ -13,7 +13,11 @@ namespace tessera {
 template <class Real>
 class PixelWay::Span {
 public:
-    Span(const KnotTable& table, std::size_t spaxels) : table_(table), spaxels_(spaxels), acc_(spaxels * wide) {}
+    Span(const KnotTable& table, std::size_t spaxels)
+        : table_(table),
+          spaxels_(spaxels),
+          acc_(spaxels * wide),
+          rows_(std::max(2 * table.lanes * wide, hugeBufferBytes / sizeof(float))) {}
     static constexpr std::size_t wide = 256;  // pixels at most
     // First pixels of the spans of a window, and its end. Wide ones first, where a sum is read once for many pixels; narrower
     // ones at the end, where threads wait for the last one.
@@ -98,8 +102,9 @@ private:
     Buffer<Real> acc_;                  // [spaxels][stride_]
     Buffer<float> room_{group * wide};  // where that is in double
     Buffer<float> average_{table_.lanes * simd::rowTile, 0.0F},
-        slope_{table_.lanes * simd::rowTile, 0.0F};      // [pixel][lane]
-    Buffer<float> rows_{2 * table_.lanes * wide, 0.0F};  // [tile][row][pixel]
+        slope_{table_.lanes * simd::rowTile, 0.0F};  // [pixel][lane]
+    // [tile][row][pixel]: in a huge page, of which each place has one of its own in the second-level cache that this nearly fills.
+    Buffer<float> rows_;
 };
 
 template <class Real>

@@ -31,7 +31,7 @@ public:
     Rows keep(const RowWeights& w) {
         const std::size_t n = w.row.size();
         if (pieces_.empty() || used_ + n > pieces_.back().row.size()) {
-            const std::size_t size = std::max(n, piece);
+            const std::size_t size = std::max(n, pieces_.empty() ? firstPiece : piece);
             pieces_.push_back({Buffer<std::uint16_t>(size), Buffer<float>(size)});
             used_ = 0;
         }
@@ -44,7 +44,8 @@ public:
     }
 
 private:
-    static constexpr std::size_t piece = std::size_t(1) << 18;
+    // Small galaxies need little; what is read once a span of pixels is in huge pages.
+    static constexpr std::size_t firstPiece = std::size_t(1) << 18, piece = hugeBufferBytes / sizeof(std::uint16_t);
     struct Piece {
         Buffer<std::uint16_t> row;
         Buffer<float> weight;

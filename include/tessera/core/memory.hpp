@@ -12,6 +12,8 @@
 
 namespace tessera {
 
+inline constexpr std::size_t hugeBufferBytes = std::size_t(8) << 20;  // buffers from here on are in huge pages
+
 namespace detail {
 inline constexpr std::size_t bufferAlignment = 64;
 void* allocate(std::size_t bytes);  // bytes > 0; std::bad_alloc where there is no memory
