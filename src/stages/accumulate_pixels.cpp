@@ -103,7 +103,7 @@ private:
     Buffer<float> room_{group * wide};  // where that is in double
     Buffer<float> average_{table_.lanes * simd::rowTile, 0.0F},
         slope_{table_.lanes * simd::rowTile, 0.0F};  // [pixel][lane]
-    // [tile][row][pixel]: in a huge page, of which each place has one of its own in the second-level cache that this nearly fills.
+    // [tile][row][pixel]. A fine library's nearly fill the second-level cache, where small pages may share places: in a huge page.
     Buffer<float> rows_;
 };
 

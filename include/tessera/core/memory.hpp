@@ -12,7 +12,7 @@
 
 namespace tessera {
 
-inline constexpr std::size_t hugeBufferBytes = std::size_t(8) << 20;  // buffers from here on are in huge pages
+inline constexpr std::size_t hugeBufferBytes = std::size_t(8) << 20;  // [byte] from here on: huge pages
 
 namespace detail {
 inline constexpr std::size_t bufferAlignment = 64;
