@@ -203,8 +203,8 @@ def little_memory(number):
     return spoil
 
 
-LARGE = [*setting("noise=null"), *setting("telescope.spaxel=0.125"), *setting("telescope.wavelength=[4000,4600,0.5]"),
-         *setting("output.compression=1"), *setting("output.checkpoint=60")]  # 20 MB a cube
+LARGE = [*setting("noise=null"), *setting("telescope.spaxel=0.125"), *setting("telescope.wavelength=[4000,4600,0.25]"),
+         *setting("output.compression=1"), *setting("output.checkpoint=60")]  # 39 MB a cube
 
 PROCESSES = [
     Fault("one rank without memory for its cubes", [r"out of memory"], little_memory(1), ranks=2, options=LARGE, bad={2, 3, 6}),
