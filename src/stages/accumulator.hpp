@@ -126,6 +126,8 @@ private:
 
     template <class Real>
     void sumTo(Host, const WavelengthGrid&, double scale, Real* out, std::size_t stride) const;
+    template <class Real>
+    void addShifts(Span<Real>&) const;
     double centreOf(std::size_t bin) const { return double(table_.shiftMin) + (double(bin) + 0.5) * table_.shiftStep; }
     void sumRuns(Host, const BinnedStars&, const DenseCoefficients&);
     void sumNodes(Host, const DenseCoefficients&);

@@ -20,33 +20,53 @@ struct Run {
     std::uint64_t first;
 };
 
-// By bin, then by spaxel; start: [bins + 1] of them.
-std::vector<Run> findRuns(const BinnedStars& stars, const DenseCoefficients& dense, const KnotTable& table,
+// What forEach(g, use) of all groups (spaxels) gives to use(key, value): by key, then by group, then as given. start: [keys + 1]
+template <class Value, class ForEach>
+std::vector<Value> orderByKey(Host exec, std::size_t groups, ForEach forEach, std::vector<std::size_t>& start) {
+    // Many chunks, since some groups give much more than others.
+    const std::size_t chunks = std::min(groups, 16 * std::size_t(threadsOf(exec)));
+    std::vector<std::vector<std::size_t>> place(chunks);  // [chunk][key], at first how many
+    const auto forEachOf = [&](std::size_t chunk, auto use) {
+        for (std::size_t g = chunk * groups / chunks; g < (chunk + 1) * groups / chunks; ++g) forEach(g, use);
+    };
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(dynamic, 1)
+    for (std::size_t c = 0; c < chunks; ++c)
+        forEachOf(c, [&count = place[c]](std::size_t key, const Value&) {
+            if (count.size() <= key) count.resize(key + 1, 0);
+            ++count[key];
+        });
+    std::size_t keys = 0, sum = 0;
+    for (const auto& count : place) keys = std::max(keys, count.size());
+    start.clear();
+    for (std::size_t key = 0; key < keys; ++key) {
+        start.push_back(sum);
+        for (auto& count : place)
+            if (key < count.size()) sum += std::exchange(count[key], sum);
+    }
+    start.push_back(sum);
+    std::vector<Value> ordered(sum);
+#pragma omp parallel for num_threads(threadsOf(exec)) schedule(dynamic, 1)
+    for (std::size_t c = 0; c < chunks; ++c)
+        forEachOf(c, [&](std::size_t key, const Value& value) { ordered[place[c][key]++] = value; });
+    return ordered;
+}
+
+// By bin, then by spaxel.
+std::vector<Run> findRuns(Host exec, const BinnedStars& stars, const DenseCoefficients& dense, const KnotTable& table,
                           std::vector<std::size_t>& start) {
     const float first = table.shiftMin, step = float(table.shiftStep);
     const auto binOf = [&](std::uint64_t k) { return std::size_t((stars.stars[k].shift - first) / step); };
-    const auto forEachRun = [&](auto use) {
-        for (std::size_t s = 0; s + 1 < stars.start.size(); ++s) {
-            if (dense.isDense(s)) continue;
-            for (std::uint64_t i = stars.start[s]; i < stars.start[s + 1];) {
-                const std::size_t bin = binOf(i);
-                std::uint64_t end = i + 1;
-                while (end < stars.start[s + 1] && binOf(end) == bin) ++end;
-                use(bin, Run{std::uint32_t(s), std::uint32_t(end - i), i});
-                i = end;
-            }
+    const auto forEachRun = [&](std::size_t s, auto& use) {
+        if (dense.isDense(s)) return;
+        for (std::uint64_t i = stars.start[s]; i < stars.start[s + 1];) {
+            const std::size_t bin = binOf(i);
+            std::uint64_t end = i + 1;
+            while (end < stars.start[s + 1] && binOf(end) == bin) ++end;
+            use(bin, Run{std::uint32_t(s), std::uint32_t(end - i), i});
+            i = end;
         }
     };
-    forEachRun([&](std::size_t bin, const Run&) {
-        if (start.size() < bin + 2) start.resize(bin + 2, 0);
-        ++start[bin + 1];
-    });
-    for (std::size_t b = 1; b < start.size(); ++b) start[b] += start[b - 1];
-    if (start.empty()) return {};
-    std::vector<Run> runs(start.back());
-    std::vector<std::size_t> place(start.begin(), start.end() - 1);
-    forEachRun([&](std::size_t bin, const Run& run) { runs[place[bin]++] = run; });
-    return runs;
+    return orderByKey<Run>(exec, stars.start.size() - 1, forEachRun, start);
 }
 
 // The runs of one bin as sums of rows: the templates' averages at the bin's centre and, `lanes` rows behind them, their
@@ -141,7 +161,7 @@ PixelWay::PixelWay(Host exec, const BinnedStars& stars, const KnotTable& table)
 }
 
 void PixelWay::sumRuns(Host exec, const BinnedStars& stars, const DenseCoefficients& dense) {
-    const std::vector<Run> runs = findRuns(stars, dense, table_, binStart_);
+    const std::vector<Run> runs = findRuns(exec, stars, dense, table_, binStart_);
     if (runs.empty()) return;
     const std::size_t bins = binStart_.size() - 1;
     runSums_.resize(runs.size());
@@ -177,23 +197,12 @@ void PixelWay::sumNodes(Host exec, const DenseCoefficients& coefficientsOf) {
         }
     }
     firstNode_ = dense.front().range.firstNode;
-    int endNode = firstNode_;
-    for (const auto& d : dense) {
-        firstNode_ = std::min(firstNode_, d.range.firstNode);
-        endNode = std::max(endNode, d.range.firstNode + d.range.nodes);
-    }
-    nodeStart_.assign(std::size_t(endNode - firstNode_) + 1, 0);
-    const auto forEachSum = [&](auto use) {
-        for (std::size_t d = 0; d < dense.size(); ++d)
-            for (std::size_t n = 0; n < ofSpaxel[d].size(); ++n)
-                if (ofSpaxel[d][n].count > 0)
-                    use(std::size_t(dense[d].range.firstNode - firstNode_) + n, ofSpaxel[d][n]);
+    for (const auto& d : dense) firstNode_ = std::min(firstNode_, d.range.firstNode);
+    const auto forEachSum = [&](std::size_t d, auto& use) {
+        for (std::size_t n = 0; n < ofSpaxel[d].size(); ++n)
+            if (ofSpaxel[d][n].count > 0) use(std::size_t(dense[d].range.firstNode - firstNode_) + n, ofSpaxel[d][n]);
     };
-    forEachSum([&](std::size_t node, const simd::RowSum&) { ++nodeStart_[node + 1]; });
-    for (std::size_t n = 1; n < nodeStart_.size(); ++n) nodeStart_[n] += nodeStart_[n - 1];
-    nodeSums_.resize(nodeStart_.back());
-    std::vector<std::size_t> place(nodeStart_.begin(), nodeStart_.end() - 1);
-    forEachSum([&](std::size_t node, const simd::RowSum& sum) { nodeSums_[place[node]++] = sum; });
+    nodeSums_ = orderByKey<simd::RowSum>(exec, dense.size(), forEachSum, nodeStart_);
 }
 
 }  // namespace tessera

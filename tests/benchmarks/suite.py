@@ -78,11 +78,11 @@ class Bench:
         for case in limits["cases"]:
             self.add("machine", f"{case['threads']} threads", case)
 
-    def measure(self, name, *options):
+    def measure(self, name, *options, **more):
         """The JSON of one of the benchmark programs."""
         out = self.work / "figures.json"
         out.unlink(missing_ok=True)
-        self.call([self.program(name), *map(str, options), "--json", str(out)])
+        self.call([self.program(name), *map(str, options), "--json", str(out)], **more)
         return json.loads(out.read_text())
 
     def call(self, command, quiet=True, **more):

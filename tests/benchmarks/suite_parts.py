@@ -87,9 +87,11 @@ def threads(b):
     while counts[-1] * 2 <= best_threads():
         counts.append(counts[-1] * 2)
     stars = min(1000 if b.args.tiny else 6000000, int(b.args.most))
+    # As jobs/slurm-mpi.sh has it: else a thread is moved from core to core, away from what its cache holds.
+    bound = {"OMP_PLACES": "cores", "OMP_PROC_BIND": "true", **os.environ}
     for library in b.args.libraries:
         figures = b.measure("bench_forward", "--stars", stars, "--library", library, "--runs", b.args.runs, "--threads",
-                            *counts)
+                            *counts, env=bound)
         one = figures["cases"][0]
         for case in figures["cases"]:
             rates = case["machine_giga_fma_per_second"], one["machine_giga_fma_per_second"]
