@@ -20,11 +20,13 @@ struct Run {
     std::uint64_t first;
 };
 
-// What forEach(g, use) of all groups (spaxels) gives to use(key, value): by key, then by group, then as given. start: [keys + 1]
+// What forEach(g, use) of each group (a spaxel) gives to use(key, value): by key, then by group, then as given. start: [keys + 1],
+// the keys' first places, and the end. forEach is called twice for each group.
 template <class Value, class ForEach>
 std::vector<Value> orderByKey(Host exec, std::size_t groups, ForEach forEach, std::vector<std::size_t>& start) {
-    // Many chunks, since some groups give much more than others.
-    const std::size_t chunks = std::min(groups, 16 * std::size_t(threadsOf(exec)));
+    // Several chunks a thread, since some groups give much more than others; few, since each counts all keys.
+    const auto threads = std::size_t(threadsOf(exec));
+    const std::size_t chunks = std::min(groups, threads == 1 ? 1 : 8 * threads);
     std::vector<std::vector<std::size_t>> place(chunks);  // [chunk][key], at first how many
     const auto forEachOf = [&](std::size_t chunk, auto use) {
         for (std::size_t g = chunk * groups / chunks; g < (chunk + 1) * groups / chunks; ++g) forEach(g, use);
