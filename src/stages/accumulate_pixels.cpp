@@ -140,12 +140,12 @@ void PixelWay::sumTo(Host exec, const WavelengthGrid& window, double scale, Real
     const auto threads = std::size_t(threadsOf(exec));
     const std::vector<std::size_t> cuts = Span<Real>::cut(window.size, threads);
     const std::size_t spans = cuts.size() - 1;
-    std::vector<Span<Real>*> all(threads, nullptr);
+    std::vector<Span<Real>*> spanOf(threads, nullptr);  // [thread]
     std::atomic<std::size_t> next{0}, ended{0};
 #pragma omp parallel num_threads(int(threads))
     {
         Span<Real> span(table_, nSpaxels_);
-        all[std::size_t(omp_get_thread_num())] = &span;
+        spanOf[std::size_t(omp_get_thread_num())] = &span;
 #pragma omp barrier
         for (std::size_t k = next++; k < spans; k = next++) {
             span.begin(edges.data() + cuts[k], cuts[k + 1] - cuts[k], scale);
@@ -153,16 +153,16 @@ void PixelWay::sumTo(Host exec, const WavelengthGrid& window, double scale, Real
             span.put(out + cuts[k], stride);
             ++ended;
         }
-        for (Patience p; ended < spans;) {
+        for (Backoff backoff; ended < spans;) {
             bool helped = false;
-            for (Span<Real>* const other : all)
+            for (Span<Real>* const other : spanOf)
                 if (other != nullptr && other != &span) helped |= span.help(*other);
             if (helped)
-                p = Patience();
+                backoff = Backoff();
             else
-                p.wait();
+                backoff.wait();
         }
-#pragma omp barrier
+#pragma omp barrier  // who still looks for work looks at all spans
     }
 }
 

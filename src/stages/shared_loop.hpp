@@ -9,7 +9,7 @@
 namespace tessera {
 
 // Waiting for another thread: first without giving up the core.
-class Patience {
+class Backoff {
 public:
     void wait() {
         if (++turns_ > 4096) std::this_thread::yield();
@@ -26,31 +26,29 @@ public:
     void run(std::size_t count, Body body) {
         done_.store(0, std::memory_order_relaxed);
         offer_.store(std::uint64_t(count) << 32U, std::memory_order_release);
-        const std::size_t mine = take(body);
-        done_.fetch_add(mine, std::memory_order_acq_rel);
-        for (Patience p; done_.load(std::memory_order_acquire) < count;) p.wait();
+        take(body);
+        for (Backoff b; done_.load(std::memory_order_acquire) < count;) b.wait();
     }
     // Another thread's: as much of the present run() as it gets; false: there was nothing. body sees what the owner wrote before.
     template <class Body>
     bool join(Body body) {
-        if (!isLeft(offer_.load(std::memory_order_relaxed))) return false;
-        const std::size_t mine = take(body);
-        done_.fetch_add(mine, std::memory_order_acq_rel);
-        return mine > 0;
+        return isLeft(offer_.load(std::memory_order_relaxed)) && take(body);
     }
 
 private:
     static bool isLeft(std::uint64_t offer) { return (offer & 0xffffffffU) < offer >> 32U; }
 
+    // Whether there was any.
     template <class Body>
-    std::size_t take(Body body) {
+    bool take(Body body) {
         std::size_t taken = 0;
-        for (;;) {
+        for (;; ++taken) {
             const std::uint64_t offer = offer_.fetch_add(1, std::memory_order_acq_rel);
-            if (!isLeft(offer)) return taken;
+            if (!isLeft(offer)) break;
             body(std::size_t(offer & 0xffffffffU));
-            ++taken;
         }
+        done_.fetch_add(taken, std::memory_order_acq_rel);
+        return taken > 0;
     }
 
     // Upper half: how many there are, lower half: the next. In one number, so that who takes one late does not take it for one
