@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "stages/blocks.hpp"
+#include "stages/dark.hpp"
 #include "tessera/core/timing.hpp"
 
 namespace tessera {
@@ -22,7 +23,8 @@ std::size_t blockPixels(const Optics& o, std::size_t lit, std::uint64_t budget) 
     if (fits >= size + extra) return size;
     const std::uint64_t most = std::max<std::uint64_t>(fits, least + extra) - extra, blocks = (size + most - 1) / most;
     const std::uint64_t alike = (size + blocks - 1) / blocks;
-    return std::size_t(std::min<std::uint64_t>((alike + least - 1) / least * least, size));  // whole chunks of the PSF
+    // Whole halves of the PSF's chunks.
+    return std::size_t(std::min<std::uint64_t>((alike + least - 1) / least * least, size));
 }
 
 CubePlan::CubePlan(Optics o, std::vector<std::uint8_t> mask_, std::vector<std::uint8_t> covered_)
@@ -71,7 +73,7 @@ Map makeCube(Host exec, const CubePlan& plan, std::span<const std::uint32_t> lit
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
         for (std::size_t s = 0; s < spaxels; ++s) {
             wanted[s] = wanted[s] && plan.mask[s];
-            if (!wanted[s]) std::fill_n(cube.spectrum(s), pixels, plan.mask[s] ? 0.0F : nan);
+            if (!wanted[s]) fillPast(cube.spectrum(s), pixels, plan.mask[s] ? 0.0F : nan);
         }
     }
     std::vector<double> bandFlux(spaxels, 0.0);

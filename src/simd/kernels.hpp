@@ -77,14 +77,18 @@ struct FrameArgs {
 };
 
 // An axis of two points or more, ascending, as floats.
+struct alignas(16) AxisInterval {
+    float next;          // a value that is not below lies beyond the interval; the last one's is infinite
+    float coarse, rest;  // its first point, in two parts
+    float inverse;       // of its length
+};
 struct AxisArgs {
-    float low, high;            // the values in [low, high] lie on the axis
-    const std::int32_t* cells;  // of int((value - low) scale): the point at or below the cell, or one before it
+    float low, high;             // the values in [low, high] lie on the axis
+    const std::uint16_t* cells;  // of int((value - low) scale): the point at or below the cell, or one before it
     float scale;
-    int steps;                   // at most so many points from there to the value's
-    const float* next;           // [points - 1] a value >= next[k] lies beyond the interval k; the last is infinite
-    const float *coarse, *rest;  // [points - 1] the point k, in two parts
-    const float* inverse;        // [points - 1] of the interval's length
+    int steps;                      // at most so many points from there to the value's
+    const AxisInterval* intervals;  // [count]
+    int count;                      // points - 1
 };
 
 // A block of records in columns.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "simd/kernels.hpp"
+#include "tessera/core/error.hpp"
 
 namespace tessera {
 
@@ -18,20 +19,20 @@ public:
         if (axis.size() == 1) return;
         constexpr float inf = std::numeric_limits<float>::infinity();
         const std::size_t intervals = axis.size() - 1;
+        expects(intervals <= std::numeric_limits<std::uint16_t>::max(), "an axis of at most 65536 points");
         args_.low = atOrAbove(axis.front());
         args_.high = -atOrAbove(-axis.back());
         for (std::size_t k = 0; k < intervals; ++k) {
-            next_.push_back(k + 1 < intervals ? atOrAbove(axis[k + 1]) : inf);
-            coarse_.push_back(float(axis[k]));
-            rest_.push_back(float(axis[k] - double(coarse_[k])));
-            inverse_.push_back(float(1 / (axis[k + 1] - axis[k])));
+            const auto coarse = float(axis[k]);
+            intervals_.push_back({k + 1 < intervals ? atOrAbove(axis[k + 1]) : inf, coarse,
+                                  float(axis[k] - double(coarse)), float(1 / (axis[k + 1] - axis[k]))});
         }
         // Of values a hundredth of a cell beyond its ends, since a value's cell is rounded.
         const double width = (double(args_.high) - double(args_.low)) / cells;
-        std::int32_t first = 0, last = 0;
-        const auto advance = [&](std::int32_t& interval, double cell) {
+        std::uint16_t first = 0, last = 0;
+        const auto advance = [&](std::uint16_t& interval, double cell) {
             const float value = float(double(args_.low) + cell * width);
-            while (value >= next_[std::size_t(interval)]) ++interval;
+            while (value >= intervals_[interval].next) ++interval;
         };
         cells_.reserve(cells + 1);
         for (int c = 0; c <= cells; ++c) {
@@ -42,10 +43,8 @@ public:
         }
         args_.scale = width > 0 ? float(1 / width) : 0.0F;
         args_.cells = cells_.data();
-        args_.next = next_.data();
-        args_.coarse = coarse_.data();
-        args_.rest = rest_.data();
-        args_.inverse = inverse_.data();
+        args_.intervals = intervals_.data();
+        args_.count = int(intervals);
     }
     AxisTable(const AxisTable&) = delete;
     AxisTable& operator=(const AxisTable&) = delete;
@@ -73,8 +72,8 @@ private:
     static constexpr int cells = 4096;
     simd::AxisArgs args_{};
     float only_;
-    std::vector<std::int32_t> cells_;
-    std::vector<float> next_, coarse_, rest_, inverse_;
+    std::vector<std::uint16_t> cells_;
+    std::vector<simd::AxisInterval> intervals_;
 };
 
 }  // namespace tessera

@@ -12,7 +12,7 @@ namespace tessera {
 
 // Wavelength pixels that are blurred at once: the longer, the fewer lines of the cube that two chunks share; those of
 // FFTs hold the whole field.
-constexpr std::size_t chunkPixels = 64, fftPixels = 32;
+constexpr std::size_t chunkPixels = 128, fftPixels = 32;
 
 // Where the light of a block of wavelengths is: the same for all its pixels.
 class LightMap {
@@ -21,7 +21,7 @@ public:
         std::size_t begin, end;
         bool empty() const { return begin >= end; }
     };
-    static constexpr std::size_t bandRows = 32;  // rows of the field that are blurred at once
+    static constexpr std::size_t bandRows = 16;  // rows of the field that are blurred at once
 
     LightMap(const Optics&, std::span<const std::uint32_t> lit, std::span<const std::uint8_t> wanted);
 
