@@ -15,13 +15,14 @@ constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 }  // namespace
 
-std::size_t blockPixels(const Optics& o, std::size_t lit, std::uint64_t budget) {
+std::size_t blockPixels(const Optics& o, std::size_t lit, std::uint64_t budget, std::size_t longest) {
     const std::size_t size = o.grid().size, extra = 2 * o.wings() + spectrumPadding, least = 2 * spectrumPadding;
     // A PSF that acts first leaves its spectra to the LSF.
     const std::uint64_t spectra = lit + (o.lsf() && !o.lsfFirst() ? o.n() * o.n() : 0);
     const std::uint64_t fits = budget / (spectra * sizeof(float));
-    if (fits >= size + extra) return size;
-    const std::uint64_t most = std::max<std::uint64_t>(fits, least + extra) - extra, blocks = (size + most - 1) / most;
+    if (fits >= size + extra && size <= longest) return size;
+    const std::uint64_t most = std::min<std::uint64_t>(std::max<std::uint64_t>(fits, least + extra) - extra, longest),
+                        blocks = (size + most - 1) / most;
     const std::uint64_t alike = (size + blocks - 1) / blocks;
     // Whole halves of the PSF's chunks.
     return std::size_t(std::min<std::uint64_t>((alike + least - 1) / least * least, size));
@@ -41,10 +42,10 @@ std::uint64_t blockBytes(const Config& c, std::uint64_t stars) {
     return 128 * MiB + std::min(perStar * stars, 128 * MiB);
 }
 
-SpectraBlocks::SpectraBlocks(const Optics& o, std::size_t lit, std::uint64_t budget, bool whole)
+SpectraBlocks::SpectraBlocks(const Optics& o, std::size_t lit, std::uint64_t budget, std::size_t longest, bool whole)
     : size_(o.grid().size),
       wings_(o.wings()),
-      block_(whole ? size_ : blockPixels(o, lit, budget)),
+      block_(whole ? size_ : blockPixels(o, lit, budget, longest)),
       stride_((block_ + 2 * wings_ + spectrumPadding + 15) / 16 * 16),
       whole_(whole) {}
 

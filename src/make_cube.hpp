@@ -49,14 +49,17 @@ using AccumulateBlock = std::function<void(std::ptrdiff_t from, std::size_t coun
 // ones. docs/performance.md states the peak.
 std::uint64_t blockBytes(const Config&, std::uint64_t stars);
 
-// Wavelength pixels that are worked on at once: as many as the budget [byte] holds of the lit spaxels.
-std::size_t blockPixels(const Optics&, std::size_t lit, std::uint64_t budget);
+// Of a fine library (KnotTable::fine), which reads its sums once every few hundred pixels, longer blocks gain nothing.
+constexpr std::size_t longestFineBlock = 1024;
+
+// Wavelength pixels that are worked on at once: as many as the budget [byte] holds of the lit spaxels, or `longest`.
+std::size_t blockPixels(const Optics&, std::size_t lit, std::uint64_t budget, std::size_t longest = std::size_t(-1));
 
 // Wavelengths are worked on in blocks, as many pixels at once as the budget [byte] holds of the lit spaxels' spectra.
 // whole: all of them at once; the wings of the spectra are then dark.
 class SpectraBlocks {
 public:
-    SpectraBlocks(const Optics&, std::size_t lit, std::uint64_t budget, bool whole);
+    SpectraBlocks(const Optics&, std::size_t lit, std::uint64_t budget, std::size_t longest, bool whole);
 
     std::size_t stride() const { return stride_; }  // floats from one spectrum to the next
     // Fills every block in turn and hands it to use(first pixel, pixels, spectra); lit: spectra that are filled here.

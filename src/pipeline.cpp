@@ -269,7 +269,8 @@ GalaxyCube Observer::observe(const Stars& stars, const GalaxyInput& input, std::
         team.collectSpectra(out, stride, out);
     };
     // RUBIX's rescaling needs whole spectra.
-    const SpectraBlocks blocks(optics, lit.size(), blockBytes(c, inside), state_->rubix());
+    const SpectraBlocks blocks(optics, lit.size(), blockBytes(c, inside),
+                               table.fine ? longestFineBlock : g.wavelength.size, state_->rubix());
     if (!team.owner()) {
         blocks.forEach(exec, binned.spaxel.size(), accumulateBlock, state_->workspace,
                        [](std::size_t, std::size_t, float*) {});
