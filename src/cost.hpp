@@ -1,6 +1,6 @@
 // How long galaxies take, and how to cut a list of them into parts that take equally long.
 //
-// Seconds on the two cores of docs/performance.md, from its tables: what matters is one galaxy's cost against another's.
+// Seconds on the two cores of a Zen 5 (docs/performance.md, "Other machines"): what matters is one galaxy's cost against another's.
 #pragma once
 
 #include <cstddef>

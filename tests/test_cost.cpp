@@ -17,7 +17,7 @@ double sumOf(const std::vector<double>& costs, std::size_t from, std::size_t to)
 }  // namespace
 
 TEST_CASE("costs grow with what they are made of, and are those of the table of measurements") {
-    // docs/performance.md, "Forward model in memory": stars and seconds, BC03, MUSE 100 x 100 x 3721.
+    // docs/performance.md, "Other machines", Zen 5: stars and seconds, BC03, MUSE 100 x 100 x 3721; some are older.
     const CubeVolume muse{10000, 3721, false, 4};
     for (const auto& [stars, seconds] : std::vector<std::pair<double, double>>{
              {1e4, 0.030}, {1e5, 0.055}, {1e6, 0.126}, {6e6, 0.347}, {6e7, 1.93}, {1e8, 3.45}})

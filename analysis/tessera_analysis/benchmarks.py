@@ -40,6 +40,7 @@ PEERS = (
     (1e5, 110.5, "SimSpin", "2 cores", "version 2.10.4, measured"),
     (1e4, 55.0, "GalCraft", "2 cores", "version 1.6.1, measured"),
 )
+RANK_CASES = {"all": "many galaxies", "giant": "one galaxy"}  # weak scaling; shared by the ranks
 PEER_COLOURS = {"RUBIX": "#8a3ffc", "synthesizer": "#5b8c2a", "SimSpin": "#b5477f", "GalCraft": "#7a6a53"}
 PEER_MARKERS = {"2 cores": "D", "24 cores": "P", "A100 GPU": "*"}
 
@@ -198,19 +199,18 @@ def draw_scaling(results, path):
     panels[0].legend(frameon=False, loc="upper left")
     panels[0].set_title("6e6 stars in memory: times as fast", loc="left", fontsize=10)
     panels[0].set_xlabel("Threads")
-    rows = sorted((c["ranks"], c.get("efficiency", 1.0)) for c in cases(results, "ranks"))
-    if rows:
-        x, y = np.array(rows).T
-        panels[1].bar(x, 100 * y, width=0.5, color="#1f6f9e")
-        for rank, value in rows:
-            panels[1].annotate(f"{100 * value:.0f} %", (rank, 100 * value), xytext=(0, 3), textcoords="offset points",
-                               ha="center")
-    panels[1].set_title("Ranks, whole command: efficiency [%]", loc="left", fontsize=10)
-    panels[1].set_xlabel("Ranks of one thread, as many galaxies each")
+    shared = [c for c in cases(results, "ranks") if c["ranks"] > 1 and "efficiency" in c]
+    panels[1].bar(range(len(shared)), [100 * c["efficiency"] for c in shared], width=0.5, color="#1f6f9e")
+    for place, case in enumerate(shared):
+        panels[1].annotate(f"{100 * case['efficiency']:.0f} %", (place, 100 * case["efficiency"]), xytext=(0, 3),
+                           textcoords="offset points", ha="center")
+    panels[1].set_title("Ranks of one thread: efficiency [%]", loc="left", fontsize=10)
     panels[1].set_ylim(0, 115)
-    for axes, ticks in ((panels[0], counts), (panels[1], [r for r, _ in rows])):
-        axes.xaxis.set_major_locator(FixedLocator(ticks))
-        axes.xaxis.set_minor_locator(NullLocator())
+    panels[0].xaxis.set_major_locator(FixedLocator(counts))
+    panels[0].xaxis.set_minor_locator(NullLocator())
+    panels[1].set_xticks(range(len(shared)), [f"{RANK_CASES[c['what']]},\n{c['ranks']} ranks, {c['layout']}" for c in shared],
+                         fontsize=7)
+    panels[1].tick_params(axis="x", length=0)
     return finish(fig, results, path, panels)
 
 

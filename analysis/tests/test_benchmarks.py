@@ -31,7 +31,9 @@ def results(parts=None):
                     "peak_megabytes": 300 + 1e-4 * stars, "cube_megabytes": cube}
         for t, speedup in ((1, 1.0), (2, 1.9)):
             made["threads"][f"{library} {t}"] = {"library": library, "threads": t, "speedup": speedup}
-    made["ranks"] = {"1 rank": {"ranks": 1}, "2 ranks": {"ranks": 2, "efficiency": 0.96}}
+    made["ranks"] = {f"{what}, {n} ranks": {"what": what, "layout": "parts", "ranks": n, "efficiency": 1 - 0.04 * (n - 1)}
+                     for what in ("all", "giant") for n in (1, 2)}
+    made["ranks"]["first half"] = {"what": "first half", "layout": "parts", "ranks": 1}
     for cases in made.values():
         for case in cases.values():
             case.update(STAMP)
