@@ -1,5 +1,5 @@
 // locate() of physics/ssp.hpp for many values on one axis: loops that the compiler vectorises, but for the look-up itself, since
-// vectors gathered from the table take twice as long. Test: test_kernels.
+// vectors gathered from the table take up to twice as long. Test: test_star_kernels.
 #include <cstdint>
 #include <type_traits>
 
