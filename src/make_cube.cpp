@@ -74,7 +74,7 @@ Map makeCube(Host exec, const CubePlan& plan, std::span<const std::uint32_t> lit
 #pragma omp parallel for num_threads(threadsOf(exec)) schedule(static)
         for (std::size_t s = 0; s < spaxels; ++s) {
             wanted[s] = wanted[s] && plan.mask[s];
-            if (!wanted[s]) fillPast(cube.spectrum(s), pixels, plan.mask[s] ? 0.0F : nan);
+            if (!wanted[s]) fillPastCaches(cube.spectrum(s), pixels, plan.mask[s] ? 0.0F : nan);
         }
     }
     std::vector<double> bandFlux(spaxels, 0.0);

@@ -10,9 +10,9 @@
 
 namespace tessera {
 
-// The same value n times. Past the caches where that can be said: a cube is larger than they are, and lines that are written whole
+// to[i] = value for i < n, past the caches where that can be said: a cube is larger than they are, and lines that are written whole
 // need not be read first.
-inline void fillPast(float* to, std::size_t n, float value) {
+inline void fillPastCaches(float* to, std::size_t n, float value) {
 #ifdef __SSE2__
     constexpr std::size_t line = 16, lanes = 4;
     const std::size_t past = reinterpret_cast<std::uintptr_t>(to) / sizeof(float) % line;
